@@ -1,0 +1,1 @@
+"""The nouns of mail, pure: addresses, envelope, recipients, replies, outcomes, queue ids."""

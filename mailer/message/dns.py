@@ -1,0 +1,18 @@
+"""A DNS answer, reduced to what mail needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``records`` is empty for NODATA and NXDOMAIN alike; ``exists`` tells them apart. ``ttl`` is in seconds."""
+
+    records: tuple[Any, ...] = ()
+    exists: bool = True
+    secure: bool = False
+    ttl: float = 0.0

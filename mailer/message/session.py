@@ -1,0 +1,37 @@
+"""An SMTP session as access checks see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mailer.message.envelope import Client, Envelope
+
+__all__ = ["Session"]
+
+
+@dataclass(slots=True)
+class Session:
+    """``protocol_state`` is CONNECT, EHLO, HELO, MAIL, RCPT, DATA, END-OF-MESSAGE, VRFY or ETRN, as policy servers know it.
+
+    ``envelope`` is the current transaction's (None outside one); ``recipient`` the RCPT argument under examination, in
+    internal form; ``recipient_count`` the accepted ones. ``queue_id`` is "" until a message has been opened (the log then
+    says NOQUEUE). ``instance`` identifies the transaction to policy servers.
+    """
+
+    client: Client
+    protocol_state: str = "CONNECT"
+    envelope: Envelope | None = None
+    recipient: str = ""
+    recipient_count: int = 0
+    size: int = 0
+    queue_id: str = ""
+    instance: str = ""
+    server_address: str = ""
+    server_port: str = ""
+    pipelined: bool = False  # the client sent data ahead of our reply (reject_unauth_pipelining)
+    ehlo: bool = False
+    etrn_domain: str = ""
+    tls: Any = None
+    decisions: list[Any] = field(default_factory=list)
+    delayed: Any = None  # the evaluator's own: what smtpd_delay_reject postponed
