@@ -1,0 +1,103 @@
+"""Lookup tables for tests: in memory, broken, and a set of them by name.
+
+``MemoryTable`` answers from a dict, ``BrokenTable`` never knows, ``MemoryTables`` is an ITables whose tables a test hands
+over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+from zope.interface import implementer
+
+from mailer.interfaces.table import ITable, ITables
+from mailer.message.status import TemporaryError
+
+__all__ = ["BrokenTable", "MemoryTable", "MemoryTables", "answer"]
+
+
+def answer(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that must not suspend (a lookup in memory, say)."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    coroutine.close()
+    raise AssertionError("the coroutine waits for something")
+
+
+@implementer(ITable)
+class MemoryTable:
+    """Answers from a dict; keys are folded to lower case as hash: does. ``asked`` lists every key looked up."""
+
+    def __init__(
+        self, entries: Mapping[str, str] | None = None, name: str = "memory:table", pattern: bool = False
+    ) -> None:
+        self.name = name
+        self.pattern = pattern
+        self.entries = {key.lower(): value for key, value in (entries or {}).items()}
+        self.asked: list[str] = []
+        self.closed = False
+
+    async def lookup(self, key: str) -> str | None:
+        self.asked.append(key)
+        return self.entries.get(key.lower())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@implementer(ITable)
+class BrokenTable:
+    """Every lookup says "cannot tell now"."""
+
+    def __init__(self, name: str = "memory:broken", pattern: bool = False) -> None:
+        self.name = name
+        self.pattern = pattern
+
+    async def lookup(self, key: str) -> str | None:
+        raise TemporaryError(f"{self.name} lookup error")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@implementer(ITable)
+class _Maps:
+    """Several tables asked in order."""
+
+    def __init__(self, tables: Iterable[Any]) -> None:
+        self.tables = tuple(tables)
+        self.name = ",".join(table.name for table in self.tables)
+        self.pattern = any(table.pattern for table in self.tables)
+
+    async def lookup(self, key: str) -> str | None:
+        for table in self.tables:
+            value: str | None = await table.lookup(key)
+            if value is not None:
+                return value
+        return None
+
+    def close(self) -> None:
+        """The tables belong to the test."""
+
+
+@implementer(ITables)
+class MemoryTables:
+    """An ITables over the tables given: ``MemoryTables({"hash:/etc/aliases": {"root": "me"}})``.
+
+    Values are tables or dicts; opening a name that was not given is a KeyError, which a test should not survive.
+    """
+
+    def __init__(self, tables: Mapping[str, Any] | None = None) -> None:
+        self._tables: dict[str, Any] = {
+            spec: MemoryTable(table, spec) if isinstance(table, Mapping) else table
+            for spec, table in (tables or {}).items()
+        }
+
+    def open(self, spec: str) -> Any:
+        return self._tables[spec]
+
+    def maps(self, specs: Iterable[str]) -> Any:
+        return _Maps(self._tables[spec] for spec in specs)
