@@ -1,0 +1,145 @@
+"""Buffer log lines in the reactor thread, write them by the hundred elsewhere.
+
+A line costs an append here (a twisted.logger event costs 20 us, and a relayed message logs seven lines). The buffer goes to
+the destination every 100 ms or 200 lines, on a thread, one batch at a time and in order; ``warning`` and worse go at once.
+Memory is bounded: when the destination is stuck, lines are dropped, counted, and the count is logged when it moves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+__all__ = ["Destination", "Line", "MailLog", "ServiceLog"]
+
+#: Seconds since the epoch, severity, tag such as ``postfix/smtpd[123]``, text.
+Line = tuple[float, str, str, str]
+
+_FLUSH_SECONDS = 0.1
+_FLUSH_LINES = 200
+_MOST_LINES = 100_000
+
+
+class Destination(Protocol):
+    """Where lines end up. Both methods may block; ``write`` is called from one thread at a time."""
+
+    def write(self, lines: list[Line]) -> None: ...
+
+    def reopen(self) -> None: ...
+
+
+def printable(text: str) -> str:
+    """Text from the network cannot forge a line: what is not printable becomes ``?``."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
+class MailLog:
+    """The log of one process.
+
+    :param defer: runs ``function(*arguments)`` on another thread and calls back with None, or an exception, when done;
+        None writes synchronously (tools, tests).
+    :param later: ``later(seconds, function)``, as reactor.callLater; None flushes at every line.
+    :param complain: told once, with text, when the destination fails, and again when it has recovered.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        seconds: Callable[[], float],
+        pid: int,
+        later: Callable[[float, Callable[[], None]], Any] | None = None,
+        defer: Callable[[Callable[[], None], Callable[[BaseException | None], None]], None] | None = None,
+        complain: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._destination = destination
+        self._seconds = seconds
+        self._pid = pid
+        self._later = later
+        self._defer = defer
+        self._complain = complain
+        self._lines: list[Line] = []
+        self._dropped = 0
+        self._scheduled = False
+        self._writing = False
+        self._failed = False
+
+    def service(self, name: str, syslog_name: str = "postfix") -> ServiceLog:
+        """The log of one service: ``name`` is the program (smtpd, qmgr), ``syslog_name`` what stands before it."""
+        return ServiceLog(self, f"{syslog_name}/{name}[{self._pid}]")
+
+    def add(self, severity: str, tag: str, text: str) -> None:
+        """Take one line."""
+        lines = self._lines
+        if len(lines) >= _MOST_LINES:
+            self._dropped += 1
+            return
+        lines.append((self._seconds(), severity, tag, text))
+        if severity != "info" or self._later is None:
+            self.flush()
+        elif not self._scheduled:
+            self._scheduled = True
+            self._later(_FLUSH_SECONDS, self._due)
+        elif len(lines) >= _FLUSH_LINES:
+            self.flush()
+
+    def _due(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand what is buffered to the destination, unless a batch is still on its way: then it goes after that one."""
+        if self._writing or not self._lines:
+            return
+        batch, self._lines = self._lines, []
+        if self._dropped:
+            batch.append((self._seconds(), "warning", batch[-1][2], f"{self._dropped} log lines lost"))
+            self._dropped = 0
+        if self._defer is None:
+            self._destination.write(batch)
+            return
+        self._writing = True
+        self._defer(lambda: self._destination.write(batch), self._written)
+
+    def _written(self, error: BaseException | None) -> None:
+        self._writing = False
+        if (error is not None) != self._failed:
+            self._failed = error is not None
+            self._complain(f"mail log: cannot write: {error}" if error else "mail log: writing again")
+        if len(self._lines) >= _FLUSH_LINES:
+            self.flush()
+
+    def reopen(self) -> None:
+        """After log rotation: go on in a new file."""
+        self._destination.reopen()
+
+    def drain(self) -> None:
+        """At the end: write all that is left, synchronously."""
+        batch, self._lines = self._lines, []
+        if batch:
+            self._destination.write(batch)
+
+
+class ServiceLog:
+    """What a part logs to. Text as it stands after ``postfix/smtpd[123]: `` in Postfix's log."""
+
+    __slots__ = ("_add", "_log", "tag")
+
+    def __init__(self, log: MailLog, tag: str) -> None:
+        self._log = log
+        self._add = log.add
+        self.tag = tag
+
+    def info(self, text: str) -> None:
+        self._add("info", self.tag, text)
+
+    def warning(self, text: str) -> None:
+        self._add("warning", self.tag, f"warning: {text}")
+
+    def error(self, text: str) -> None:
+        self._add("error", self.tag, f"error: {text}")
+
+    def fatal(self, text: str) -> None:
+        self._add("fatal", self.tag, f"fatal: {text}")
+
+    def panic(self, text: str) -> None:
+        self._add("panic", self.tag, f"panic: {text}")
