@@ -31,7 +31,16 @@ class IQueueEntry(Interface):
 
     queue_id = Attribute("str")
     envelope = Attribute("mailer.message.envelope.Envelope")
-    recipients = Attribute("Those still to be delivered: list of Recipient with their ``id`` set.")
+    recipients = Attribute(
+        "The first of those still to be delivered, by ``id``: list of Recipient with their ``id`` set, no more than the"
+        " consumer asked for at ``subscribe``; ``IQueue.recipients`` gives the others."
+    )
+    pending = Attribute("How many recipients are still to be delivered in all (int, >= len(recipients)).")
+    bounced = Attribute(
+        "How many recipients were recorded as BOUNCED in a pass that a crash cut short: their bounce is still owed (int,"
+        " nearly always 0). Such an entry may have no recipients left."
+    )
+    expired = Attribute("Whether an administrator asked to return it to its sender now (postsuper -e; bool).")
     content = Attribute("IContent")
     size = Attribute("Content octets as Postfix counts message size (LF line ends count one).")
     arrival = Attribute("Seconds since the epoch at reception.")
@@ -42,18 +51,29 @@ class IQueueEntry(Interface):
 class IQueue(IMessageSink):
     """The store. All methods are called in the reactor thread; whatever touches a disk happens elsewhere."""
 
-    def subscribe(consumer):
+    def subscribe(consumer, recipients=1000):
         """Announce the one consumer, an object with ``room() -> bool`` and ``arrived(entry)``.
 
         After each durable commit ``arrived`` is called with the entry, which is then already ``active``, if ``room()``
         said yes at that moment; otherwise the entry waits as ``incoming`` for ``claim``.
+
+        :param recipients: how many recipients an entry brings along at most, when it arrives and when it is claimed.
         """
 
-    async def claim(now, limit, deferred=True):
-        """Take up to ``limit`` entries that wait: ``incoming`` ones first, oldest first, then (if ``deferred``) those
-        deferred entries whose next_attempt is not after ``now``, earliest first. They become ``active``.
+    async def claim(now, limit, deferred=True, incoming=True):
+        """Take up to ``limit`` entries that wait: (if ``incoming``) incoming ones first, oldest first, then (if
+        ``deferred``) those deferred entries whose next_attempt is not after ``now``, earliest first. They become
+        ``active``.
 
         :return: list of IQueueEntry. An unreadable one becomes ``corrupt``, is logged, and is not in the list.
+        """
+
+    async def recipients(queue_id, after, limit):
+        """The next recipients still to be delivered of an entry with many.
+
+        :param after: the greatest recipient id seen so far.
+        :return: list of Recipient with ``id > after``, in order of ``id``, at most ``limit``; empty at the end and when
+            the entry has gone.
         """
 
     async def next_attempt():
@@ -62,8 +82,9 @@ class IQueue(IMessageSink):
     def record(queue_id, outcomes):
         """Note recipients' fates: a list of ``(recipient id, Outcome)``, in order, without waiting.
 
-        SENT recipients are no longer pending; BOUNCED ones are kept with their outcome until ``settle``; DEFERRED ones
-        stay pending with their last outcome. Written with the next batch; a crash before that repeats the delivery.
+        SENT (and, of probes, DELIVERABLE and UNDELIVERABLE) recipients are no longer pending; BOUNCED ones are kept with
+        their outcome until ``defer`` or ``remove``; DEFERRED ones stay pending with their last outcome. Written with the
+        next batch; a crash before that repeats the delivery.
         """
 
     async def failures(queue_id):

@@ -2,7 +2,19 @@
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["IOutcomes", "ITransport", "ITransportFactory"]
+from mailer.message.status import TemporaryError
+
+__all__ = ["IOutcomes", "ITransport", "ITransportFactory", "TransportUnavailable"]
+
+
+class TransportUnavailable(TemporaryError):
+    """Raised by ``deliver``: the transport itself cannot work now (its process is gone, its command cannot be started).
+
+    The scheduler stops using it for transport_retry_time. A failure of one nexthop is no such thing.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause, "4.3.0", "mail transport unavailable")
 
 
 class IOutcomes(Interface):
@@ -15,6 +27,20 @@ class IOutcomes(Interface):
         :param outcome: a ``mailer.message.status.Outcome``.
         """
 
+    def unreachable(status, reason):
+        """The nexthop as a whole could not be used: no address for it now, no connection, no usable greeting, EHLO/HELO
+        or TLS handshake at any of its hosts (not: a refused sender, recipient or content).
+
+        This lowers the number of parallel deliveries to the nexthop and, repeated (``*_failed_cohort_limit``), suspends
+        it for minimal_backoff_time: its mail is then deferred untried with ``delivery temporarily suspended: reason``.
+        A delivery that ends without this call counts as proof that the nexthop works, whatever its recipients' fates.
+        The recipients are told as usual, before or after. At most one call counts for one delivery: the first.
+
+        :param status: RFC 3463 code such as ``4.4.1``.
+        :param reason: the text that the recipients' outcomes have, such as
+            ``connect to mx.example[192.0.2.1]:25: Connection refused``.
+        """
+
 
 class ITransport(Interface):
     """Delivers. One object per master.cf service; many deliveries run at the same time."""
@@ -23,7 +49,8 @@ class ITransport(Interface):
         """Attempt one delivery.
 
         When this returns or raises, every recipient of which nothing was told counts as deferred: with the reply of the
-        MailError that was raised, else with ``4.3.0``. A transport normalises nothing: content is CRLF lines.
+        MailError that was raised, else with ``4.3.0``; TransportUnavailable suspends the whole transport. A transport
+        normalises nothing: content is CRLF lines.
 
         :param request: mailer.message.delivery.DeliveryRequest.
         :param outcomes: IOutcomes.

@@ -33,8 +33,9 @@ class DeliveryRequest:
 
     Times are seconds since the epoch: ``activated`` is when the message entered the active queue, ``started`` when this
     attempt was handed to the transport. ``recipients`` hold the addresses to present at the nexthop.
-    ``last_attempt`` tells the transport that another failure will bounce the message. ``probe`` asks a transport to
-    find out whether delivery would work, without delivering.
+    ``probe`` asks a transport to find out whether delivery would work, without delivering. ``busy`` says that more mail
+    waits for this nexthop or that the last delivery to it has only just ended, so that a kept connection will soon be of
+    use (smtp_connection_cache_on_demand).
     """
 
     queue_id: str
@@ -46,4 +47,5 @@ class DeliveryRequest:
     activated: float = 0.0
     started: float = 0.0
     probe: bool = False
+    busy: bool = False
     context: Any = None  # the scheduler's own; transports leave it alone

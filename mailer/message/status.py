@@ -77,6 +77,7 @@ class Outcome:
     ``remote_mta`` (a host name) and ``diagnostic`` (the peer's reply, verbatim) feed the DSN; both may be empty.
     ``action`` overrides the DSN action (``delivered``, ``relayed``, ``expanded``) for SENT: a relay that does not pass
     DSN on reports ``relayed``. ``dsn_passed_on`` says that the next host has taken over success notices.
+    ``conn_use`` is how many deliveries the connection has served, this one included (the log names it from 2 on).
     """
 
     fate: Fate
@@ -88,6 +89,7 @@ class Outcome:
     diagnostic: str = ""
     action: str = ""
     dsn_passed_on: bool = False
+    conn_use: int = 1
 
     @classmethod
     def sent(cls, text: str, status: str = "2.0.0", **more: object) -> Outcome:
