@@ -52,10 +52,17 @@ class IQueue(IMessageSink):
     """The store. All methods are called in the reactor thread; whatever touches a disk happens elsewhere."""
 
     def subscribe(consumer, recipients=1000):
-        """Announce the one consumer, an object with ``room() -> bool`` and ``arrived(entry)``.
+        """Announce the one consumer, an object with ``room() -> bool``, ``arrived(entry)``, ``withdrawn(queue_ids)`` and
+        ``due(flush)``.
 
         After each durable commit ``arrived`` is called with the entry, which is then already ``active``, if ``room()``
         said yes at that moment; otherwise the entry waits as ``incoming`` for ``claim``.
+
+        ``withdrawn`` names active entries that an administrator has deleted, put on hold or requeued: the consumer starts
+        no further delivery of them, records what is still under way, and lets go of each with ``defer`` (``remove`` when no
+        recipient is left).
+        ``due`` says that entries may have become due earlier than ``next_attempt`` promised (release, flush, postsuper); with
+        ``flush`` true an administrator also wants destinations tried again that are thought dead.
 
         :param recipients: how many recipients an entry brings along at most, when it arrives and when it is claimed.
         """
@@ -94,7 +101,8 @@ class IQueue(IMessageSink):
         """The entry is finished; forget it with the next batch, content included. Never waits."""
 
     def defer(queue_id, next_attempt, warned=None):
-        """Back to ``deferred`` until then. Bounced recipients recorded so far are forgotten (their bounce is durable).
+        """Back to ``deferred`` until then; an entry withdrawn meanwhile stays where the administrator put it. Bounced
+        recipients recorded so far are forgotten (their bounce is durable).
 
         :param warned: True notes that the delay warning has been sent.
         """
@@ -106,7 +114,10 @@ class IQueue(IMessageSink):
         """From hold to deferred, due now. :return: how many."""
 
     async def flush(queue_ids=None, domain=None):
-        """Make deferred entries due now: all, those named, or those with a pending recipient in ``domain``."""
+        """Make deferred entries due now: all, those named, or those with a pending recipient in ``domain``.
+
+        :return: how many.
+        """
 
     async def load(queue_id):
         """One entry whatever its state, or None."""
