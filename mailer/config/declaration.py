@@ -30,7 +30,8 @@ class Parameter:
     """One main.cf parameter.
 
     ``default`` is main.cf text and may contain ``$name``; ``unit`` (s, m, h, d, w) belongs to TIME; ``minimum`` and
-    ``maximum`` (0: none) bound INTEGER and TIME (in seconds); ``choices`` belongs to CHOICE.
+    ``maximum`` (0: none) bound INTEGER and TIME (in seconds) and, for text of any kind, the number of characters;
+    ``choices`` belongs to CHOICE.
     ``area`` groups parameters as postconf(5)'s readers would look for them.
     """
 
