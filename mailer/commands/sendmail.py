@@ -1,0 +1,306 @@
+"""sendmail(1): the command that every program calls to send mail.
+
+Options are Sendmail's as Postfix understands them; a fatal error exits with 75, as Postfix's sendmail always does, so that
+callers try again. Without options that say otherwise a message is read from standard input into the maildrop
+(``mailer.receive.maildrop``), which works whether or not a server runs.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from mailer.commands.submission import Fatal, submit
+from mailer.message.envelope import Notify
+from mailer.receive.maildrop import Submission
+
+__all__ = ["main"]
+
+EX_TEMPFAIL = 75
+_OPTIONS = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:qr:tvx"
+_NOTIFY = {"success": Notify.SUCCESS, "failure": Notify.FAILURE, "delay": Notify.DELAY, "never": Notify.NEVER}
+
+
+@dataclass
+class _Invocation:
+    """What the command line asks for."""
+
+    mode: str = "enqueue"  # enqueue, smtp, list, newaliases, start, flush, flush-id, flush-site
+    config: str = ""
+    sender: str | None = None
+    fullname: str | None = None
+    extract: bool = False  # -t
+    dots: bool = True  # a lone dot ends the message
+    notify: Notify = Notify.UNSET
+    verify: bool = False
+    verbose: int = 0
+    alias_files: list[str] = field(default_factory=list)
+    site: str = ""
+    values: dict[str, str | bool] = field(default_factory=dict)  # further Submission fields
+    recipients: list[str] = field(default_factory=list)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Console entry point; the name it was called by may choose the mode (mailq, newaliases)."""
+    program = os.path.basename(sys.argv[0])
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        invocation = _parse(arguments, {"mailq": "list", "newaliases": "newaliases"}.get(program, "enqueue"))
+        status = _run(invocation)
+    except Fatal as error:
+        print(f"sendmail: fatal: {error}", file=sys.stderr)
+        status = EX_TEMPFAIL
+    sys.exit(status)
+
+
+def _warn(text: str) -> None:
+    print(f"sendmail: warning: {text}", file=sys.stderr)
+
+
+def _parse(arguments: list[str], mode: str) -> _Invocation:
+    invocation = _Invocation(mode=mode)
+    left = list(arguments)
+    while left and left[0].startswith("-") and left[0] != "-":
+        word = left.pop(0)
+        if word == "--":
+            break
+        for letter, argument in _split(word[1:], left):
+            action = _ACTIONS.get(letter)
+            if action is not None:
+                action(invocation, argument)
+    invocation.recipients = left
+    return invocation
+
+
+def _split(letters: str, following: list[str]) -> Iterator[tuple[str, str]]:
+    """The options of one word, getopt's way; the module getopt knows no optional argument, which -q has."""
+    while letters:
+        letter, letters = letters[0], letters[1:]
+        at = -1 if letter == ":" else _OPTIONS.find(letter)
+        if at < 0:
+            print(f"sendmail: invalid option -- '{letter}'", file=sys.stderr)
+            raise Fatal("usage: sendmail [options]")
+        if letter != "q" and _OPTIONS[at + 1 : at + 2] != ":":
+            yield letter, ""
+            continue
+        if letter != "q" and not letters:
+            if not following:
+                print(f"sendmail: option requires an argument -- '{letter}'", file=sys.stderr)
+                raise Fatal("usage: sendmail [options]")
+            letters = following.pop(0)
+        yield letter, letters
+        return
+
+
+def _queue_option(invocation: _Invocation, argument: str) -> None:
+    if not argument:
+        invocation.mode = "flush"
+    elif argument[0] in "IR":
+        if len(argument) < 2:
+            raise Fatal(f"-q{argument[0]}{'queueid' if argument[0] == 'I' else 'site'} needs an argument")
+        invocation.mode = {"I": "flush-id", "R": "flush-site"}[argument[0]]
+        invocation.site = argument[1:]
+    elif argument[0] == "S":
+        raise Fatal("-qS is not implemented")
+    elif argument[0].isdigit():
+        _warn("-q argument ignored: use queue_run_delay")
+
+
+def _body(invocation: _Invocation, argument: str) -> None:
+    if argument.upper() not in ("7BIT", "8BITMIME"):
+        raise Fatal("-B option needs 8BITMIME or 7BIT")
+    invocation.values["body"] = argument.upper()
+
+
+def _mode(invocation: _Invocation, argument: str) -> None:
+    modes = {"i": "newaliases", "p": "list", "s": "smtp", "d": "start", "l": "start"}
+    letter = argument[:1]
+    if letter in modes:
+        invocation.mode = modes[letter]
+    elif letter == "v":
+        invocation.verify = True
+    elif letter == "m":
+        invocation.mode = "enqueue"
+    elif letter not in ("h", "H"):
+        raise Fatal(f"unsupported: -b{argument}")
+
+
+def _dsn(invocation: _Invocation, argument: str) -> None:
+    wanted = Notify.UNSET
+    for word in re.split(r"[\s,]+", argument.strip()):
+        flag = _NOTIFY.get(word.lower())
+        if flag is None:
+            _warn(f'unknown DSN NOTIFY command value "{word}" in "{argument}"')
+            _warn("bad -N option value -- ignored")
+            return
+        wanted |= flag
+    if wanted & Notify.NEVER and wanted != Notify.NEVER:
+        _warn("bad -N option value -- ignored")
+        return
+    invocation.notify = wanted
+
+
+def _return(invocation: _Invocation, argument: str) -> None:
+    if argument.lower() not in ("full", "hdrs"):
+        _warn("bad -R option value -- ignored")
+    else:
+        invocation.values["ret"] = argument.upper()
+
+
+def _envid(invocation: _Invocation, argument: str) -> None:
+    # -V once meant VERP: delimiters, or nothing at all.
+    if len(argument) <= 2 and not argument.isalnum():
+        _warn(f"option -V is deprecated with Postfix 2.3; specify -XV{argument} instead")
+        invocation.values["verp"] = argument or "+="
+    elif not argument.isprintable() or not argument.isascii() or len(argument) > 100:
+        _warn("bad -V option value -- ignored")
+    else:
+        invocation.values["envid"] = argument
+
+
+def _extension(invocation: _Invocation, argument: str) -> None:
+    if argument[:1] == "V":
+        if len(argument) not in (1, 3):
+            raise Fatal(f"-V requires two characters, not {argument[1:]!r}")
+        invocation.values["verp"] = argument[1:] or "+="
+
+
+def _other(invocation: _Invocation, argument: str) -> None:
+    if argument[:1] == "A" and len(argument) > 1:
+        invocation.alias_files.append(argument[1:])
+    elif argument == "i":
+        invocation.dots = False
+
+
+def _set(name: str, value: object = None) -> Callable[[_Invocation, str], None]:
+    def action(invocation: _Invocation, argument: str) -> None:
+        setattr(invocation, name, argument if value is None else value)
+
+    return action
+
+
+def _verbose(invocation: _Invocation, argument: str) -> None:
+    invocation.verbose += 1
+
+
+def _gateway(invocation: _Invocation, argument: str) -> None:
+    invocation.values["gateway"] = True
+
+
+#: What is not named here is accepted and ignored, as sendmail(1) says.
+_ACTIONS: dict[str, Callable[[_Invocation, str], None]] = {
+    "B": _body,
+    "C": _set("config"),
+    "F": _set("fullname"),
+    "G": _gateway,
+    "I": _set("mode", "newaliases"),
+    "N": _dsn,
+    "R": _return,
+    "V": _envid,
+    "X": _extension,
+    "b": _mode,
+    "f": _set("sender"),
+    "i": _set("dots", False),
+    "o": _other,
+    "q": _queue_option,
+    "r": _set("sender"),
+    "t": _set("extract", True),
+    "v": _verbose,
+}
+
+
+def _run(invocation: _Invocation) -> int:
+    config = ["-c", _directory(invocation.config)] if invocation.config else []
+    if invocation.mode == "enqueue":
+        return _enqueue(invocation)
+    if invocation.mode == "smtp":
+        if invocation.recipients:
+            raise Fatal("stand-alone mode requires no recipient")
+        from mailer.commands.standalone import serve
+
+        return serve(_directory(invocation.config) if invocation.config else None)
+    if invocation.mode == "start":
+        raise Fatal("the server is started with: twistd mailer")
+    if invocation.mode == "newaliases":
+        from mailer.commands import postalias
+
+        return _call(postalias.main, config + invocation.alias_files) if invocation.alias_files else _newaliases(config)
+    from mailer.commands import postqueue
+
+    flags = {
+        "list": ["-p"],
+        "flush": ["-f"],
+        "flush-id": ["-i", invocation.site],
+        "flush-site": ["-s", invocation.site],
+    }
+    return _call(postqueue.main, config + flags[invocation.mode])
+
+
+def _newaliases(config: list[str]) -> int:
+    from mailer.commands import newaliases
+
+    return _call(newaliases.main, config)
+
+
+def _call(command: Callable[[list[str]], object], arguments: list[str]) -> int:
+    """Another tool's exit status, whether it returns or exits."""
+    try:
+        status = command(arguments)
+    except SystemExit as end:
+        status = end.code
+    return status if isinstance(status, int) else 0 if status is None else 1
+
+
+def _directory(path: str) -> str:
+    """-C names main.cf or its directory."""
+    return path if os.path.isdir(path) else os.path.dirname(path) or "."
+
+
+def _enqueue(invocation: _Invocation) -> int:
+    if invocation.verify and invocation.extract:
+        raise Fatal("-t option cannot be used with -bv")
+    account = _account()
+    submission = Submission(
+        sender="", fullname=invocation.fullname if invocation.fullname is not None else _full_name(account)
+    )
+    for name, value in invocation.values.items():
+        setattr(submission, name, value)
+    submission.probe = "verify" if invocation.verify else "trace" if invocation.verbose else ""
+    sender = account.pw_name if account and invocation.sender is None else invocation.sender
+    if sender is None:
+        raise Fatal(f"unable to find the login name of user id {os.getuid()}: use -f")
+    submit(
+        submission,
+        sender,
+        invocation.recipients,
+        sys.stdin.buffer,
+        directory=_directory(invocation.config) if invocation.config else None,
+        extract=invocation.extract,
+        dots=invocation.dots,
+        notify=invocation.notify,
+        warn=_warn,
+    )
+    if submission.probe:
+        print(f"Mail Delivery Status Report will be mailed to <{submission.sender}>.")
+    return 0
+
+
+def _account() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwuid(os.getuid())
+    except KeyError:
+        return None
+
+
+def _full_name(account: pwd.struct_passwd | None) -> str:
+    """$NAME, or the gecos field's first part with ``&`` for the login name."""
+    name = os.environ.get("NAME")
+    if name is not None:
+        return name
+    if account is None:
+        return ""
+    return account.pw_gecos.partition(",")[0].replace("&", account.pw_name.capitalize())
