@@ -76,11 +76,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "non_empty_end_of_header_action",
         "fix_quietly",
         "What happens to a message whose headers do not end with an empty line.",
-        (
-            "fix_quietly",
-            "add_header",
-            "reject",
-        ),
+        ("fix_quietly", "add_header", "reject"),
     ),
     mime.boolean("strict_7bit_headers", "no", "Whether mail with 8-bit text in headers is rejected."),
     mime.boolean("strict_8bitmime", "no", "Whether both strict_7bit_headers and strict_8bitmime_body are in force."),
@@ -150,10 +146,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         "sendmail_fix_line_endings",
         "always",
         "When the sendmail command turns CRLF line ends of its input into plain ones.",
-        (
-            "always",
-            "strict",
-            "never",
-        ),
+        ("always", "strict", "never"),
     ),
 )

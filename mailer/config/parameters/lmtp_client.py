@@ -17,20 +17,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         "lmtp_address_preference",
         "any",
         "Address family that the LMTP client tries first among equally preferred servers.",
-        (
-            "any",
-            "ipv6",
-            "ipv4",
-        ),
+        ("any", "ipv6", "ipv4"),
     ),
     lmtp.choice(
         "lmtp_address_verify_target",
         "rcpt",
         "Command whose reply decides about an address that the LMTP client probes.",
-        (
-            "rcpt",
-            "data",
-        ),
+        ("rcpt", "data"),
     ),
     lmtp.boolean(
         "lmtp_assume_final",
@@ -132,12 +125,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "lmtp_dns_support_level",
         "",
         "How the LMTP client uses DNS, from not at all to validated with DNSSEC.",
-        (
-            "",
-            "disabled",
-            "enabled",
-            "dnssec",
-        ),
+        ("", "disabled", "enabled", "dnssec"),
     ),
     lmtp.list(
         "lmtp_fallback_relay",

@@ -60,10 +60,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "info_log_address_format",
         "external",
         "Form of addresses in the log, quoted as on the wire or bare.",
-        (
-            "external",
-            "internal",
-        ),
+        ("external", "internal"),
     ),
     log.string("maillog_file", "", "File, or /dev/stdout, that receives the log in place of syslog."),
     log.string(

@@ -384,10 +384,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "postscreen_upstream_proxy_protocol",
         "",
         "Protocol by which a load balancer in front conveys the client's address to postscreen.",
-        (
-            "",
-            "haproxy",
-        ),
+        ("", "haproxy"),
     ),
     postscreen.time(
         "postscreen_upstream_proxy_timeout", "5s", "Seconds postscreen waits for the load balancer's header.", minimum=1

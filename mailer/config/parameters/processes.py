@@ -52,8 +52,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     process.list(
         "import_environment",
         (
-            "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME"
-            " XDG_RUNTIME_DIR"
+            "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME "
+            "XDG_RUNTIME_DIR"
         ),
         "Environment variables, or name=value pairs, that a daemon takes from its parent.",
     ),

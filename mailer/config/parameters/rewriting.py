@@ -44,10 +44,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "header_from_format",
         "standard",
         "Form of a generated From header, with the name before the address or in a comment.",
-        (
-            "standard",
-            "obsolete",
-        ),
+        ("standard", "obsolete"),
     ),
     rewriting.list(
         "local_header_rewrite_clients",

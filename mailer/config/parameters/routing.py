@@ -44,27 +44,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         minimum=1,
     ),
     basic.string(
-        "mydomain",
-        "",
-        "Local domain name, computed by dropping the first label of myhostname unless it is set.",
-        minimum=1,
+        "mydomain", "", "Local domain name, computed by dropping the first label of myhostname unless it is set."
     ),
     basic.string(
-        "myhostname",
-        "",
-        "Fully qualified name of this host, taken from the operating system unless it is set.",
-        minimum=1,
+        "myhostname", "", "Fully qualified name of this host, taken from the operating system unless it is set."
     ),
     basic.list("mynetworks", "", "Client networks and addresses that are trusted, for instance to relay mail."),
     basic.choice(
         "mynetworks_style",
         "${{$compatibility_level} <level {2} ? {subnet} : {host}}",
         "How mynetworks is computed from the interface addresses when it is not set.",
-        (
-            "host",
-            "subnet",
-            "class",
-        ),
+        ("host", "subnet", "class"),
     ),
     basic.string(
         "myorigin",
@@ -170,7 +160,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "virtual_gid_maps", "", "Tables that give the group id with which a virtual mailbox is written."
     ),
     virtual_mailbox.string(
-        "virtual_mailbox_base", "", "Directory that is put before every path found in virtual_mailbox_maps.", minimum=1
+        "virtual_mailbox_base", "", "Directory that is put before every path found in virtual_mailbox_maps."
     ),
     virtual_mailbox.list(
         "virtual_mailbox_domains",

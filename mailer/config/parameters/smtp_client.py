@@ -54,20 +54,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         "smtp_address_preference",
         "any",
         "Address family that the SMTP client tries first among equally preferred servers.",
-        (
-            "any",
-            "ipv6",
-            "ipv4",
-        ),
+        ("any", "ipv6", "ipv4"),
     ),
     smtp.choice(
         "smtp_address_verify_target",
         "rcpt",
         "Command whose reply decides about an address that the SMTP client probes.",
-        (
-            "rcpt",
-            "data",
-        ),
+        ("rcpt", "data"),
     ),
     smtp.boolean(
         "smtp_always_send_ehlo", "yes", "Whether the SMTP client greets with EHLO even without ESMTP in the banner."
@@ -123,12 +116,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "smtp_dns_support_level",
         "",
         "How the SMTP client uses DNS, from not at all to validated with DNSSEC.",
-        (
-            "",
-            "disabled",
-            "enabled",
-            "dnssec",
-        ),
+        ("", "disabled", "enabled", "dnssec"),
     ),
     smtp.list(
         "smtp_fallback_relay",

@@ -69,11 +69,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "smtp_tls_dane_insecure_mx_policy",
         "dane",
         "TLS level for MX hosts with secure TLSA records that an insecure MX lookup gave.",
-        (
-            "may",
-            "encrypt",
-            "dane",
-        ),
+        ("may", "encrypt", "dane"),
     ),
     tls.string("smtp_tls_dcert_file", "", "File with the SMTP client's DSA certificate chain.", deprecated=True),
     tls.string(

@@ -82,7 +82,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     access.list("smtpd_etrn_restrictions", "", "Restrictions that are evaluated for the ETRN command."),
     access.raw(
         "smtpd_expansion_filter",
-        ("\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"),
+        "\\t\\40!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
         "Characters that may appear in $name expansions of SMTP server reply templates; others become underscores.",
         minimum=1,
     ),
@@ -90,13 +90,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "smtpd_forbid_bare_newline",
         "normalize",
         "How lines that end in a bare line feed are treated, against SMTP smuggling.",
-        (
-            "normalize",
-            "yes",
-            "note",
-            "reject",
-            "no",
-        ),
+        ("normalize", "yes", "note", "reject", "no"),
     ),
     access.list(
         "smtpd_forbid_bare_newline_exclusions",

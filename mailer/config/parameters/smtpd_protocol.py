@@ -87,10 +87,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "smtpd_upstream_proxy_protocol",
         "",
         "Protocol by which a load balancer in front conveys the client's address to the SMTP server.",
-        (
-            "",
-            "haproxy",
-        ),
+        ("", "haproxy"),
     ),
     proxy.time(
         "smtpd_upstream_proxy_timeout",

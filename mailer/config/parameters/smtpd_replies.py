@@ -19,7 +19,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     replies.integer("access_map_reject_code", "554", "Reply code for the REJECT action of an access table."),
     replies.raw(
         "default_rbl_reply",
-        ("$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; $rbl_reason}"),
+        "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?; $rbl_reason}",
         "Reply template for clients on a blocklist, with $rbl_ names expanded per reply.",
         minimum=1,
     ),

@@ -64,11 +64,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "non_bdb_migration_level",
         "disable",
         "How far tables move from Berkeley DB to other types, from not at all to automatic rebuilds.",
-        (
-            "disable",
-            "enable-redirect",
-            "enable-reindex",
-        ),
+        ("disable", "enable-redirect", "enable-reindex"),
     ),
     table.boolean(
         "non_bdb_migration_log_redirect",
@@ -85,8 +81,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         (
             "$local_recipient_maps $mydestination $virtual_alias_maps $virtual_alias_domains "
             "$virtual_mailbox_maps $virtual_mailbox_domains $relay_recipient_maps $relay_domains "
-            "$canonical_maps $sender_canonical_maps $recipient_canonical_maps $relocated_maps $transport_maps"
-            " $mynetworks $smtpd_sender_login_maps $sender_bcc_maps $recipient_bcc_maps $smtp_generic_maps "
+            "$canonical_maps $sender_canonical_maps $recipient_canonical_maps $relocated_maps $transport_maps "
+            "$mynetworks $smtpd_sender_login_maps $sender_bcc_maps $recipient_bcc_maps $smtp_generic_maps "
             "$lmtp_generic_maps $alias_maps $smtpd_client_restrictions $smtpd_helo_restrictions "
             "$smtpd_sender_restrictions $smtpd_relay_restrictions $smtpd_recipient_restrictions "
             "$address_verify_sender_dependent_default_transport_maps "
@@ -101,9 +97,9 @@ PARAMETERS: tuple[Parameter, ...] = (
             "$smtpd_reject_footer_maps $tls_server_sni_maps $tlsproxy_client_policy_maps "
             "$default_delivery_status_filter $lmtp_delivery_status_filter $lmtp_dns_reply_filter "
             "$lmtp_reply_filter $local_delivery_status_filter $pipe_delivery_status_filter "
-            "$postscreen_command_filter $smtp_delivery_status_filter $smtp_dns_reply_filter "
-            "$smtp_reply_filter $smtpd_command_filter $smtpd_dns_reply_filter $virtual_delivery_status_filter"
-            " $body_checks $header_checks $lmtp_body_checks $lmtp_header_checks $lmtp_mime_header_checks "
+            "$postscreen_command_filter $smtp_delivery_status_filter $smtp_dns_reply_filter $smtp_reply_filter "
+            "$smtpd_command_filter $smtpd_dns_reply_filter $virtual_delivery_status_filter $body_checks "
+            "$header_checks $lmtp_body_checks $lmtp_header_checks $lmtp_mime_header_checks "
             "$lmtp_nested_header_checks $milter_header_checks $mime_header_checks $nested_header_checks "
             "$smtp_body_checks $smtp_header_checks $smtp_mime_header_checks $smtp_nested_header_checks "
             "$smtpd_reject_filter_maps $debug_peer_list $smtpd_etrn_restrictions $fast_flush_domains "
@@ -111,11 +107,11 @@ PARAMETERS: tuple[Parameter, ...] = (
             "$masquerade_exceptions $postscreen_access_list $postscreen_allowlist_interfaces "
             "$postscreen_forbidden_commands $qmqpd_authorized_clients $authorized_mailq_users "
             "$smtp_connection_cache_destinations $smtpd_log_access_permit_actions $smtpd_forbidden_commands "
-            "$smtpd_client_event_limit_exceptions $smtpd_sasl_exceptions_networks "
-            "$smtpd_sasl_mechanism_filter $smtp_requiretls_policy $smtp_sasl_mechanism_filter "
-            "$authorized_submit_users $smtpd_authorized_verp_clients $smtpd_authorized_xclient_hosts "
-            "$smtpd_authorized_xforward_hosts $lmtp_tls_loglevel_maps $postscreen_tls_loglevel_maps "
-            "$smtp_tls_loglevel_maps $smtpd_tls_loglevel_maps"
+            "$smtpd_client_event_limit_exceptions $smtpd_sasl_exceptions_networks $smtpd_sasl_mechanism_filter "
+            "$smtp_requiretls_policy $smtp_sasl_mechanism_filter $authorized_submit_users "
+            "$smtpd_authorized_verp_clients $smtpd_authorized_xclient_hosts $smtpd_authorized_xforward_hosts "
+            "$lmtp_tls_loglevel_maps $postscreen_tls_loglevel_maps $smtp_tls_loglevel_maps "
+            "$smtpd_tls_loglevel_maps"
         ),
         "Parameters and tables that the proxymap service may read on behalf of other daemons.",
     ),
