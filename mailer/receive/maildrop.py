@@ -154,11 +154,12 @@ def take(directory: str, name: str) -> tuple[Submission, BinaryIO]:
         raise
     except OSError as error:
         raise MalformedDrop(f"cannot open: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise MalformedDrop("not a plain file with one name")
     file = os.fdopen(descriptor, "rb")
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise MalformedDrop("not a plain file with one name")
         submission = _decode(file.readline(_MOST_ENVELOPE))
         submission.uid = status.st_uid
     except BaseException:
