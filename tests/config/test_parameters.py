@@ -10,7 +10,9 @@ from collections import Counter
 import pytest
 
 from mailer.config.declaration import Kind, Parameter
+from mailer.config.expand import expand
 from mailer.config.parameters import PARAMETERS, join
+from mailer.config.values import convert
 
 _ALL = list(PARAMETERS.values())
 _TEXT = {Kind.STRING, Kind.RAW, Kind.LIST, Kind.TABLES}
@@ -226,6 +228,37 @@ def test_default_references_have_no_loops() -> None:
 
     for name in graph:
         walk(name, ())
+
+
+@pytest.mark.parametrize("level", ["0", "1", "2", "3.6", "3.11"])
+@pytest.mark.parametrize("stress", ["", "yes"])
+def test_every_default_expands_to_a_value_of_its_kind(level: str, stress: str) -> None:
+    given = {"compatibility_level": level, "stress": stress, "myhostname": "mx.example.com", "mydomain": "example.com"}
+
+    def text(name: str) -> str:
+        # The function call is not an expansion of names; its argument is ASCII already.
+        return given.get(name, PARAMETERS[name].default).replace("${domain_to_ascii{$mydomain}}", "$mydomain")
+
+    for parameter in _ALL:
+        if parameter.kind is Kind.RAW:
+            continue
+        value = expand(text(parameter.name), text)
+        convert(parameter, value)
+        if parameter.kind in _TEXT:
+            assert len(value) >= (parameter.minimum or 0), parameter.name
+
+
+def test_defaults_follow_the_compatibility_level() -> None:
+    def value(name: str, level: str) -> str:
+        return expand(PARAMETERS[name].default, {"compatibility_level": level}.get)
+
+    assert [value("smtpd_relay_restrictions", level) for level in ("0", "1")] == [
+        "",
+        "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
+    ]
+    assert [value("mynetworks_style", level) for level in ("1", "2")] == ["subnet", "host"]
+    assert [value("smtputf8_enable", level) for level in ("0", "3.6")] == ["no", "yes"]
+    assert [value("smtp_tls_security_level", level) for level in ("3.10", "3.11")] == ["", "may"]
 
 
 def test_renamed_parameters_default_to_nothing() -> None:
