@@ -12,8 +12,9 @@ class IResolver(Interface):
     async def mx(domain):
         """Records: ``(preference, host)`` in order of preference; a null MX (RFC 7505) is ``(0, "")``."""
 
-    async def addresses(host, families=("ipv4", "ipv6")):
-        """Records: address literals (str) in the order of ``families`` asked for; IP literals and /etc/hosts are known."""
+    async def addresses(host, families=("ipv4", "ipv6"), hosts=True):
+        """Records: address literals (str) in the order of ``families`` asked for; IP literals are known, and what
+        /etc/hosts says if ``hosts`` (smtp_host_lookup tells the difference)."""
 
     async def ptr(address):
         """Records: host names of an IP address."""

@@ -1,0 +1,63 @@
+"""The error and retry services (error(8)): the nexthop is the reason why the recipients are returned, or wait."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from mailer.interfaces.transport import ITransport
+from mailer.message.delivery import DeliveryRequest
+from mailer.message.status import Fate, Outcome
+
+__all__ = ["ErrorTransport", "build", "build_retry", "split_status"]
+
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)").match
+
+
+def split_status(reason: str, default: str) -> tuple[str, str]:
+    """``5.1.1 no such user`` -> its RFC 3463 code and the text; without a code the default one."""
+    found = _STATUS(reason)
+    return (found.group(1), reason[found.end() :]) if found else (default, reason)
+
+
+@implementer(ITransport)
+class ErrorTransport:
+    """Gives every recipient the same fate.
+
+    :param soft: whether the recipients wait (service ``retry``) or are returned.
+    :param soft_bounce: the parameter of that name.
+    """
+
+    def __init__(self, soft: bool, soft_bounce: bool = False) -> None:
+        self._soft = soft
+        self._soft_bounce = soft_bounce
+
+    async def deliver(self, request: DeliveryRequest, outcomes: Any) -> None:
+        status, text = split_status(request.nexthop, "4.0.0" if self._soft else "5.0.0")
+        fate, status = self._fate(status)
+        if request.probe:
+            fate = Fate.UNDELIVERABLE
+        outcome = Outcome(fate, status, text)
+        for recipient in request.recipients:
+            outcomes.tell(recipient, outcome)
+
+    def _fate(self, status: str) -> tuple[Fate, str]:
+        if self._soft or self._soft_bounce:
+            return Fate.DEFERRED, "4" + status[1:]
+        return Fate.BOUNCED, "5" + status[1:]
+
+    async def stop(self) -> None:
+        return None
+
+
+def build(argument: Sequence[str], context: Any) -> ErrorTransport:
+    """The ``error`` command of master.cf; the service that is called ``retry`` defers."""
+    return ErrorTransport(context.name == "retry", context.settings.soft_bounce)
+
+
+def build_retry(argument: Sequence[str], context: Any) -> ErrorTransport:
+    """An ``error`` that defers under any service name."""
+    return ErrorTransport(True, context.settings.soft_bounce)

@@ -1,0 +1,99 @@
+"""What is said of a message before its content: MAIL and RCPT with their parameters, XFORWARD.
+
+RFC 5321 4.1.1.2, 1870, 6152, 3461 4, 6531 3.4; XFORWARD_README. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mailer.deliver.smtp.parameters import ClientParameters
+from mailer.message.address import encode, quote
+from mailer.message.delivery import DeliveryRequest
+from mailer.message.envelope import Client, Notify, Recipient
+from mailer.wire.smtp.client import Step
+from mailer.wire.smtp.offers import Offers
+
+__all__ = ["mail_command", "rcpt_command", "xforward_commands", "xtext"]
+
+_XTEXT = re.compile(rb"[^!-*,-<>-~]").sub
+_NOTIFY = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
+_XFORWARD_TEXT = re.compile(r"[^ -~]")
+
+
+def xtext(text: str) -> bytes:
+    """RFC 3461 4: everything but printable ASCII, ``+`` and ``=`` as ``+XX``."""
+    return _XTEXT(lambda match: b"+%02X" % match.group()[0], encode(text))
+
+
+def _unitext(text: str) -> bytes:
+    """RFC 6533 3: UTF-8 within ASCII, for servers that do not take it as it is."""
+    return "".join(
+        char if "!" <= char <= "~" and char not in "+=\\" else f"\\x{{{ord(char):02X}}}" for char in text
+    ).encode("ascii")
+
+
+def _path(address: str, parameters: ClientParameters) -> bytes:
+    return encode(quote(address) if parameters.quote_rfc821_envelope else address)
+
+
+def mail_command(request: DeliveryRequest, offers: Offers, parameters: ClientParameters) -> bytes:
+    """MAIL FROM, with what the server understands of SIZE, BODY, RET, ENVID and SMTPUTF8."""
+    envelope = request.envelope
+    command = b"MAIL FROM:<%s>" % _path(envelope.sender, parameters)
+    if not offers.esmtp:
+        return command
+    if offers.size:
+        command += b" SIZE=%d" % request.content.size
+    if offers.eightbit and envelope.body:
+        command += b" BODY=" + envelope.body.encode("ascii")
+    if offers.dsn:
+        if envelope.envid:
+            command += b" ENVID=" + xtext(envelope.envid)
+        if envelope.ret:
+            command += b" RET=" + envelope.ret.encode("ascii")
+    if offers.smtputf8 and envelope.smtputf8:
+        command += b" SMTPUTF8"
+    return command
+
+
+def rcpt_command(recipient: Recipient, offers: Offers, parameters: ClientParameters, smtputf8: bool = False) -> bytes:
+    """RCPT TO, with ORCPT and NOTIFY if the server understands them."""
+    command = b"RCPT TO:<%s>" % _path(recipient.address, parameters)
+    if offers.dsn:
+        orcpt = recipient.orcpt or _original(recipient, smtputf8)
+        kind, _, address = orcpt.partition(";")
+        utf8 = kind.lower() == "utf-8" and not address.isascii()
+        command += b" ORCPT=%s;%s" % (encode(kind), _unitext(address) if utf8 and not smtputf8 else xtext(address))
+        if recipient.notify:
+            command += b" NOTIFY=" + ",".join(name for bit, name in _NOTIFY if recipient.notify & bit).encode("ascii")
+    return command
+
+
+def _original(recipient: Recipient, smtputf8: bool) -> str:
+    address = quote(recipient.original or recipient.address)
+    return f"utf-8;{address}" if smtputf8 and not address.isascii() else f"rfc822;{address}"
+
+
+def xforward_commands(client: Client, source: str, offered: frozenset[str], ident: str) -> list[tuple[bytes, Step]]:
+    """XFORWARD: whom the message came from, as far as the server wants to know and we do."""
+    local = source not in ("smtp",)
+    name = "[UNAVAILABLE]" if client.name in ("", "unknown") and local else client.name
+    values = {
+        "NAME": name or "[UNAVAILABLE]",
+        "ADDR": (f"IPV6:{client.address}" if ":" in client.address else client.address) or "[UNAVAILABLE]",
+        "PORT": client.port or "[UNAVAILABLE]",
+        "PROTO": client.protocol or "[UNAVAILABLE]",
+        "HELO": client.helo or "[UNAVAILABLE]",
+        "IDENT": ident,
+        "SOURCE": "LOCAL" if local else "REMOTE",
+    }
+    commands = []
+    for step, keys in (
+        (Step.XFORWARD_NAME, ("NAME", "ADDR", "PORT")),
+        (Step.XFORWARD_HELO, ("PROTO", "HELO", "IDENT", "SOURCE")),
+    ):
+        words = [f" {key}={xtext(values[key]).decode('ascii')}" for key in keys if key in offered]
+        if words:
+            commands.append((("XFORWARD" + "".join(words)).encode("ascii"), step))
+    return commands

@@ -1,0 +1,183 @@
+"""The SMTP and LMTP transports: what all deliveries of one service share, and how a service is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from random import Random
+from typing import Any
+
+from zope.interface import implementer
+
+from mailer.config.errors import ConfigError
+from mailer.deliver.smtp.content import ContentFilter
+from mailer.deliver.smtp.delivery import Delivery
+from mailer.deliver.smtp.destination import Destination, known_ports
+from mailer.deliver.smtp.flags import Flags, parse_flags
+from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
+from mailer.deliver.smtp.pool import Pool
+from mailer.deliver.smtp.reason import Reason
+from mailer.deliver.smtp.route import Address, Finder
+from mailer.deliver.smtp.session import Policy, Session, greet
+from mailer.interfaces.transport import ITransport
+from mailer.message.delivery import DeliveryRequest
+from mailer.message.envelope import Recipient
+from mailer.net.client import ClientConnection
+from mailer.net.client_connect import BindFailed, ConnectFailed, call
+from mailer.net.own_addresses import own_addresses
+from mailer.net.sweep import Sweep
+from mailer.wire.smtp.client import Conversation
+
+__all__ = ["Desk", "SmtpTransport", "build_lmtp", "build_smtp"]
+
+
+class PlainPolicy:
+    """Sessions as they are after EHLO: neither encrypted nor authenticated."""
+
+    def key(self, site: str, request: DeliveryRequest) -> Any:
+        return ""
+
+    async def established(self, session: Session, request: DeliveryRequest) -> None:
+        return None
+
+
+class Desk:
+    """What the deliveries of one service share.
+
+    :param reactor: IReactorTime, IReactorTCP, IReactorUNIX.
+    :param seconds: the wall clock.
+    :param filters: called with the request and the session for the content filters of one delivery.
+    :param is_own: whether an address literal is one of ours.
+    """
+
+    def __init__(
+        self,
+        parameters: ClientParameters,
+        reactor: Any,
+        seconds: Callable[[], float],
+        log: Any,
+        dns: Any,
+        *,
+        callers: Any = None,
+        flags: Flags | None = None,
+        policy: Policy | None = None,
+        filters: Sequence[Callable[[DeliveryRequest, Session], ContentFilter | None]] = (),
+        is_own: Callable[[str], bool] = lambda address: False,
+        random: Random | None = None,
+        ports: dict[str, int] | None = None,
+        ehlo_keywords: Any = None,
+        pix_maps: Any = None,
+    ) -> None:
+        self.parameters = parameters
+        self.seconds = seconds
+        self.log = log
+        self.policy = policy or PlainPolicy()
+        self.flags = flags or Flags()
+        self.final = self.flags.final
+        self.ports = ports or {}
+        self.ehlo_keywords = ehlo_keywords
+        self.pix_maps = pix_maps
+        self.finder = Finder(parameters, dns, log, random or Random(), is_own)
+        self.pool = Pool(parameters, reactor.seconds)
+        self._reactor = reactor
+        self._callers = callers or reactor
+        self._filters = filters
+        self._sweep = Sweep(reactor)
+
+    async def connect(self, destination: Destination, address: Address, key: Any) -> Session | Reason:
+        """Call a server. :return: the session, or why there is no connection."""
+        parameters = self.parameters
+        bind = "" if destination.path else self._bind_address(address)
+        while True:
+            conversation = Conversation(parameters.lmtp, parameters.reply_limit)
+            connection = ClientConnection(conversation, parameters.limits, self._sweep, self.pool.forget)
+            connection.wait_for_quit = not parameters.skip_quit_response
+            session = Session(connection, address.host, address.address, destination.port, key)
+            session.started = self._reactor.seconds()
+            try:
+                await call(
+                    self._callers, connection, address.address, destination.port, parameters.connect_timeout, bind
+                )
+            except BindFailed as error:
+                self.log.warning(f"smtp_connect_addr: bind {bind}: {error}")
+                if parameters.bind_address_enforce:
+                    return Reason("4.4.0", "server configuration error")
+                bind = ""
+            except ConnectFailed as error:
+                return Reason("4.4.1", f"connect to {session.relay}: {error}")
+            else:
+                return session
+
+    def _bind_address(self, address: Address) -> str:
+        parameters = self.parameters
+        return parameters.bind_address6 if address.family == "ipv6" else parameters.bind_address
+
+    async def greet(self, session: Session, request: DeliveryRequest, detect_loops: bool) -> None:
+        """From the greeting to a session that may carry mail. :raise SiteFailed, MessageRefused:"""
+        await greet(session, request, request.nexthop, detect_loops, self)
+        await self.policy.established(session, request)
+
+    def content(self, request: DeliveryRequest, session: Session, recipients: list[Recipient]) -> tuple[Any, ...]:
+        """The arguments of ``content.prepare`` for a delivery."""
+        filters = [made for make in self._filters if (made := make(request, session)) is not None]
+        limit = self.parameters.line_length_limit
+        return request, self.flags.prefix(request, recipients), filters, limit, partial(self._broken, request, limit)
+
+    def _broken(self, request: DeliveryRequest, limit: int) -> None:
+        self.log.info(f"{request.queue_id}: breaking line > {limit} bytes with <CR><LF>SPACE")
+
+    @staticmethod
+    def needs_smtputf8(request: DeliveryRequest) -> bool:
+        """Whether a message that was sent with SMTPUTF8 cannot do without it: an address or a header is not ASCII."""
+        if not all(each.isascii() for each in (request.envelope.sender, *(r.address for r in request.recipients))):
+            return True
+        inline = request.content.inline
+        return inline is not None and not inline[: inline.find(b"\r\n\r\n") + 1 or len(inline)].isascii()
+
+
+@implementer(ITransport)
+class SmtpTransport:
+    """Delivers by SMTP or LMTP."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def deliver(self, request: DeliveryRequest, outcomes: Any) -> None:
+        await Delivery(self._desk, request, outcomes).run()
+
+    async def stop(self) -> None:
+        self._desk.pool.close()
+
+
+def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) -> SmtpTransport:
+    settings, tables = context.settings, context.tables
+    try:
+        flags = parse_flags(argument)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    own = own_addresses((*settings.inet_interfaces, *settings.proxy_interfaces), parameters.inet_protocols)
+    keyword_maps, pix_maps = parameters.discard_keyword_maps, parameters.pix_workaround_maps
+    desk = Desk(
+        parameters,
+        context.reactor,
+        context.seconds,
+        context.log,
+        context.dns,
+        callers=context.connections,
+        flags=flags,
+        is_own=own.__contains__,
+        ports=known_ports(settings.known_tcp_ports),
+        ehlo_keywords=tables.maps(keyword_maps) if keyword_maps else None,
+        pix_maps=tables.maps(pix_maps) if pix_maps else None,
+    )
+    return SmtpTransport(desk)
+
+
+def build_smtp(argument: Sequence[str], context: Any) -> SmtpTransport:
+    """The ``smtp`` command of master.cf."""
+    return _build(argument, context, smtp_parameters(context.settings))
+
+
+def build_lmtp(argument: Sequence[str], context: Any) -> SmtpTransport:
+    """The ``lmtp`` command of master.cf."""
+    return _build(argument, context, lmtp_parameters(context.settings))

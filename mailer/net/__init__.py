@@ -1,0 +1,1 @@
+"""Wire machines on Twisted connections."""

@@ -1,0 +1,1 @@
+"""SMTP and LMTP without I/O: the server's and the client's side."""
