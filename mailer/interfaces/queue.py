@@ -36,6 +36,7 @@ class IQueueEntry(Interface):
         " consumer asked for at ``subscribe``; ``IQueue.recipients`` gives the others."
     )
     pending = Attribute("How many recipients are still to be delivered in all (int, >= len(recipients)).")
+    nrcpt = Attribute("How many recipients the message was queued with, delivered ones included (the log's nrcpt=).")
     bounced = Attribute(
         "How many recipients were recorded as BOUNCED in a pass that a crash cut short: their bounce is still owed (int,"
         " nearly always 0). Such an entry may have no recipients left."

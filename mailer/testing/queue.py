@@ -68,6 +68,10 @@ class MemoryEntry:
         return len(self.unfinished)
 
     @property
+    def nrcpt(self) -> int:
+        return len(self.everyone)
+
+    @property
     def bounced(self) -> int:
         return sum(outcome.fate is Fate.BOUNCED for outcome in self.outcomes.values())
 
