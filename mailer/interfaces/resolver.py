@@ -12,9 +12,13 @@ class IResolver(Interface):
     async def mx(domain):
         """Records: ``(preference, host)`` in order of preference; a null MX (RFC 7505) is ``(0, "")``."""
 
-    async def addresses(host, families=("ipv4", "ipv6"), hosts=True):
-        """Records: address literals (str) in the order of ``families`` asked for; IP literals are known, and what
-        /etc/hosts says if ``hosts`` (smtp_host_lookup tells the difference)."""
+    async def addresses(host, families=("ipv4", "ipv6"), hosts=True, search=""):
+        """Records: address literals (str) in the order of ``families`` asked for; IP literals are known.
+
+        :param hosts: whether /etc/hosts counts, before DNS (smtp_host_lookup tells the difference).
+        :param search: "", or how resolv.conf's domains complete the name: ``res_defnames`` (one without a dot gets the
+            first of them) or ``res_dnsrch`` (all are tried).
+        """
 
     async def ptr(address):
         """Records: host names of an IP address."""

@@ -43,7 +43,9 @@ class FakeResolver:
         answer = self._answer("MX", domain)
         return Answer(tuple(sorted(answer.records)), answer.exists, answer.secure, answer.ttl)
 
-    async def addresses(self, host: str, families: Iterable[str] = ("ipv4", "ipv6"), hosts: bool = True) -> Answer:
+    async def addresses(
+        self, host: str, families: Iterable[str] = ("ipv4", "ipv6"), hosts: bool = True, search: str = ""
+    ) -> Answer:
         literal = _literal(host)
         wanted = tuple(families)
         if literal is not None:

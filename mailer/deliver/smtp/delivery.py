@@ -227,7 +227,7 @@ class Delivery:
         if len(transaction.accepted) == len(open_ones) and transaction.stop is None:
             return open_ones
         accepted = []
-        for recipient, reply in zip(open_ones, transaction.rcpt_replies):
+        for recipient, reply in zip(open_ones, transaction.rcpt_replies, strict=False):
             if reply.code // 100 != 2:
                 self._reject(recipient, self._said(reply, session, "RCPT TO command"), session)
             elif transaction.stop is Step.RCPT:
@@ -249,7 +249,7 @@ class Delivery:
                 for recipient in open_ones:
                     self._sent(recipient, replies[0], session)
             return []
-        for recipient, reply in zip(open_ones, replies):
+        for recipient, reply in zip(open_ones, replies, strict=False):
             if reply.code // 100 != 2:
                 self._reject(recipient, self._said(reply, session, "end of DATA command"), session)
             else:

@@ -36,6 +36,7 @@ class ClientParameters:
     # Finding hosts.
     dns_support: str = "enabled"
     host_lookup: tuple[str, ...] = ("dns",)
+    search: str = ""
     inet_protocols: tuple[str, ...] = ("ipv4", "ipv6")
     address_preference: str = "any"
     balance_inet_protocols: bool = True
@@ -101,6 +102,11 @@ def _dns_support(level: str, disabled: bool) -> str:
     return level or ("disabled" if disabled else "enabled")
 
 
+def _search(options: tuple[str, ...]) -> str:
+    """smtp_dns_resolver_options as IResolver's ``search``."""
+    return next((name for name in ("res_dnsrch", "res_defnames") if name in options), "")
+
+
 def smtp_parameters(settings: Any) -> ClientParameters:
     """Of the SMTP client."""
     helo = settings.smtp_helo_timeout
@@ -111,6 +117,7 @@ def smtp_parameters(settings: Any) -> ClientParameters:
         fallback_relay=settings.smtp_fallback_relay,
         dns_support=_dns_support(settings.smtp_dns_support_level, settings.disable_dns_lookups),
         host_lookup=settings.smtp_host_lookup,
+        search=_search(settings.smtp_dns_resolver_options),
         address_preference=settings.smtp_address_preference,
         balance_inet_protocols=settings.smtp_balance_inet_protocols,
         randomize_addresses=settings.smtp_randomize_addresses,
@@ -165,6 +172,7 @@ def lmtp_parameters(settings: Any) -> ClientParameters:
         fallback_relay=settings.lmtp_fallback_relay,
         dns_support=_dns_support(settings.lmtp_dns_support_level, settings.disable_dns_lookups),
         host_lookup=settings.lmtp_host_lookup,
+        search=_search(settings.lmtp_dns_resolver_options),
         address_preference=settings.lmtp_address_preference,
         balance_inet_protocols=settings.lmtp_balance_inet_protocols,
         randomize_addresses=settings.lmtp_randomize_addresses,

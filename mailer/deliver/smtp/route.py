@@ -137,7 +137,7 @@ class Finder:
             if method == "dns" and self._parameters.dns_support == "disabled":
                 continue
             try:
-                answer = await self._dns.addresses(host, families, hosts=method == "native")
+                answer = await self._dns.addresses(host, families, method == "native", self._parameters.search)
             except TemporaryError as error:
                 reason = _temporary(host, families[-1], method, error.cause)
                 if method == "dns":
