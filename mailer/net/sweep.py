@@ -30,7 +30,7 @@ class Sweep:
 
     def __init__(self, clock: Any, interval: float = 1.0) -> None:
         self.seconds = clock.seconds
-        self._clock = clock
+        self.clock = clock
         self._interval = interval
         self._watched: set[Limited] = set()
         self._call: Any = None
@@ -38,7 +38,7 @@ class Sweep:
     def add(self, limited: Limited) -> None:
         self._watched.add(limited)
         if self._call is None:
-            self._call = self._clock.callLater(self._interval, self._look)
+            self._call = self.clock.callLater(self._interval, self._look)
 
     def discard(self, limited: Limited) -> None:
         self._watched.discard(limited)
@@ -52,4 +52,4 @@ class Sweep:
         for limited in [limited for limited in self._watched if limited.deadline <= now]:
             limited.expired(now)
         if self._watched and self._call is None:
-            self._call = self._clock.callLater(self._interval, self._look)
+            self._call = self.clock.callLater(self._interval, self._look)
