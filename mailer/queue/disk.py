@@ -1,0 +1,96 @@
+"""Every step whose order decides what a crash leaves, in one place.
+
+The crash rules (docs/queue.rst) speak of these steps; tests put a disk in this one's place that fails or stops at each.
+All methods block: they are called in the writer thread or in an I/O thread, never in the reactor's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+
+__all__ = ["Disk"]
+
+_MOST_PIECES = 512  # IOV_MAX is at least 1024 on Linux and the BSDs
+
+
+class Disk:
+    """The real one."""
+
+    # -- content files
+
+    def create(self, path: str) -> int:
+        """A new file, locked as long as the descriptor stays open: the lock says that its writer is alive."""
+        try:
+            descriptor = self._open_new(path)
+        except FileNotFoundError:
+            directory = os.path.dirname(path)
+            os.makedirs(directory, 0o700, exist_ok=True)
+            self.sync_directory(os.path.dirname(directory))
+            descriptor = self._open_new(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    @staticmethod
+    def _open_new(path: str) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, descriptor: int, chunks: Sequence[bytes]) -> None:
+        """Append all of the chunks."""
+        for start in range(0, len(chunks), _MOST_PIECES):
+            pieces = chunks[start : start + _MOST_PIECES]
+            written = os.writev(descriptor, pieces)
+            if written < sum(map(len, pieces)):
+                rest = memoryview(b"".join(pieces))[written:]
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+
+    def sync(self, descriptor: int) -> None:
+        os.fsync(descriptor)
+
+    def sync_directory(self, path: str) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file; one that has gone already is no error."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+
+    # -- the database
+
+    def begin(self, connection: sqlite3.Connection, durable: bool) -> None:
+        """:param durable: whether ``commit`` shall return only when everything is on the disk."""
+        connection.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
+
+    def rollback(self, connection: sqlite3.Connection) -> None:
+        """After a failure; SQLite has often rolled back already. What it cannot roll back now, the next BEGIN tells."""
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+    # -- space
+
+    def free(self, path: str) -> int:
+        """Octets that an unprivileged user may still write."""
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize

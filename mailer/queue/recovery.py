@@ -1,0 +1,127 @@
+"""Opening the store at start: who owns it, what a crash left, where row numbers go on. Blocks; runs in a thread.
+
+After a crash: messages that were ``active`` become ``incoming``; rows of recipients or contents whose message is gone are
+removed (a tool may have deleted a message that a server was still recording); requests that tools left for the crashed server
+are void, since their effect stands in the rows; content files without a row are removed (mailer.queue.spool).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from mailer.queue.batch import execute_many
+from mailer.queue.disk import Disk
+from mailer.queue.layout import Layout, count_postfix_mail
+from mailer.queue.schema import Flag, State, connect, prepare
+from mailer.queue.spool import tidy
+
+__all__ = ["Opened", "QueueInUse", "is_running", "open_store", "tidy_contents"]
+
+_LOCK_TRIES = 20
+_LOCK_PAUSE = 0.1
+
+
+class QueueInUse(Exception):
+    """Another server owns the store."""
+
+
+@dataclass
+class Opened:
+    """What the server starts with. ``number`` is the next row number; ``lock`` the descriptor that holds the lock."""
+
+    connection: sqlite3.Connection
+    lock: int
+    number: int
+    waiting: int
+    requeued: int
+    postfix_mail: int
+
+
+def open_store(layout: Layout) -> Opened:
+    """:raise QueueInUse: :raise SchemaError: written by a later version. :raise OSError: :raise sqlite3.Error:"""
+    layout.create()
+    lock = _take_lock(layout.lock)
+    try:
+        connection = connect(layout.database)
+        try:
+            prepare(connection)
+            os.chmod(layout.database, 0o600)
+            return _recover(layout, connection, lock)
+        except BaseException:
+            connection.close()
+            raise
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def _take_lock(path: str) -> int:
+    """A tool that asks ``is_running`` holds the lock for a moment, so try for two seconds."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE)
+    os.close(descriptor)
+    raise QueueInUse(f"another mail system is running on this queue ({path} is locked)")
+
+
+def is_running(layout: Layout) -> bool:
+    """Whether a server owns the store now. :raise OSError: (PermissionError in particular) that cannot be told."""
+    try:
+        descriptor = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _recover(layout: Layout, connection: sqlite3.Connection, lock: int) -> Opened:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(f"UPDATE message SET state = {State.INCOMING:d} WHERE state = {State.ACTIVE:d}")
+        connection.execute("DELETE FROM request")
+        for table, column in (("content", "id"), ("status", "message"), ("block", "message")):
+            connection.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT id FROM message)")
+        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()
+        waiting = _count(connection, State.INCOMING)
+        requeued = _count(connection, State.MAILDROP)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return Opened(connection, lock, last + 1, waiting, requeued, count_postfix_mail(layout.queue_directory))
+
+
+def _count(connection: sqlite3.Connection, state: State) -> int:
+    count: int = connection.execute("SELECT count(*) FROM message WHERE state = ?", (state,)).fetchone()[0]
+    return count
+
+
+def tidy_contents(connection: sqlite3.Connection, layout: Layout, disk: Disk) -> int:
+    """Remove content files without a row. :return: how many. :raise OSError: :raise sqlite3.Error:"""
+
+    def named(queue_ids: list[str]) -> set[str]:
+        if not queue_ids:
+            return set()
+        connection.execute("CREATE TEMP TABLE IF NOT EXISTS suspect (queue_id TEXT PRIMARY KEY) WITHOUT ROWID")
+        connection.execute("DELETE FROM suspect")
+        execute_many(connection, "INSERT OR IGNORE INTO suspect VALUES %s", "(?)", [(name,) for name in queue_ids])
+        rows = connection.execute(
+            f"SELECT queue_id FROM message WHERE flags & {Flag.FILE:d} AND queue_id IN (SELECT queue_id FROM suspect)"
+        )
+        return {queue_id for (queue_id,) in rows}
+
+    return tidy(layout, disk, named)
