@@ -1,0 +1,47 @@
+"""Fixtures of the system tests; what they start is in ``tests/support/peers.py``."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from peers import Mta, Sink
+
+
+@pytest.fixture
+def directory():
+    # UNIX socket paths are short, pytest's own temporary directories are not.
+    path = Path(tempfile.mkdtemp(prefix="mta-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def mta(directory):
+    """``mta(main, master)`` starts an instance; all are killed at the end."""
+    made = []
+
+    def make(main="", master="", start=True):
+        place = directory / str(len(made))
+        place.mkdir()
+        instance = Mta(place, main, master)
+        made.append(instance)
+        return instance.start() if start else instance
+
+    yield make
+    for instance in made:
+        instance.stop(kill=True)
+
+
+@pytest.fixture
+def sink():
+    made = []
+
+    def make(script=None, lmtp=False):
+        made.append(Sink(script, lmtp))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
