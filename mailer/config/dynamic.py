@@ -37,7 +37,7 @@ def _mynetworks(settings: Settings) -> str:
     style = settings.text("mynetworks_style")
     network = _NETWORK.get(style)
     if network is None:
-        raise ConfigError(f'unknown mynetworks mask style value "{style}"', "write host, subnet or class")
+        raise ConfigError(f'unknown mynetworks mask style value "{style}" in "{style}"', "write host, subnet or class")
     shown: list[str] = []
     for interface in chosen_interfaces(settings):
         text = network(interface)
@@ -78,6 +78,9 @@ def _interfaces_of(word: str, settings: Settings, known: list[Interface], versio
         addresses = (ipaddress.ip_address(bare),)
     except ValueError:
         addresses = settings.machine.addresses_of(bare)
+        if not addresses:
+            problem = f"config variable inet_interfaces: host not found: {word}"
+            raise ConfigError(problem, "name an address of this machine, all or loopback-only") from None
     found = []
     for address in addresses:
         if address.version not in versions:

@@ -8,6 +8,7 @@ Knows nothing of parameters: names are given to a ``lookup``.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
 from collections.abc import Callable
@@ -53,10 +54,8 @@ def references(text: str) -> frozenset[str]:
         names.add(name)
         return None
 
-    try:
+    with contextlib.suppress(ConfigError):  # whoever needs the value reports it
         _Expansion(note, False, every_branch=True).text(text)
-    except ConfigError:
-        pass  # whoever needs the value reports it
     return frozenset(names)
 
 
@@ -124,7 +123,7 @@ class _Expansion:
             if at == len(body):
                 return chosen
             if body[at] not in "?:":
-                _unexpected('"?" or ":" expected', body, at)
+                _unexpected('"?" or ":" expected', "}", body[at:])
             return self._branches(body, at, truth)
         match = _NAME.match(body, at)
         end = match.end() if match else at
@@ -133,7 +132,7 @@ class _Expansion:
         if after == len(body):
             return self._value(name)
         if match is None or body[after] not in "?:":
-            _unexpected("attribute name syntax error", body, end)
+            _unexpected("attribute name syntax error", body[:end], body[end:])
         return self._branches(body, after, bool(self._lookup(name)))
 
     def _branches(self, body: str, at: int, truth: bool) -> str:
@@ -147,7 +146,7 @@ class _Expansion:
         if at == len(body):
             return self._choose(truth, positive)
         if body[at] != ":":
-            _unexpected('":" expected', body, at)
+            _unexpected('":" expected', positive + "}", body[at:])
         negative = self._last_branch(body, at + 1)
         return self._choose(truth, positive) + self._choose(not truth, negative)
 
@@ -157,7 +156,7 @@ class _Expansion:
             return body[at:]
         text, end = _curly(body, start)
         if end != len(body):
-            _unexpected("unexpected input", body, end)
+            _unexpected("unexpected input", text + "}", body[end:])
         return text
 
     def _choose(self, wanted: bool, text: str) -> str:
@@ -167,13 +166,13 @@ class _Expansion:
         left, at = _curly(body, at)
         match = _OPERATOR.match(body, at)
         if match is None:
-            _unexpected('"==" or "!=" or "<" or "<=" or ">=" or ">" expected', body, at)
+            _unexpected('"==" or "!=" or "<" or "<=" or ">=" or ">" expected', left + "}", body[at:])
         symbol, suffix = match.groups()
         if suffix not in ("", "level"):
-            _unexpected("bad operator suffix", body, match.start(2))
+            _unexpected("bad operator suffix", symbol, suffix)
         at = _skip_space(body, match.end())
         if body[at : at + 1] != "{":
-            _unexpected('"{expression}" expected', body, match.end())
+            _unexpected('"{expression}" expected', f"{{{left}}} {symbol}{suffix}", body[match.end() :])
         right, at = _curly(body, at)
         return self._compare(self.text(left), symbol, suffix, self.text(right)), at
 
@@ -236,5 +235,5 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20
 
 
-def _unexpected(problem: str, body: str, at: int) -> NoReturn:
-    raise ConfigError(f'{problem} at: "...{body[:at]}>>>{body[at : at + 20]}"')
+def _unexpected(problem: str, before: str, after: str) -> NoReturn:
+    raise ConfigError(f'{problem} at: "...{before[-100:]}>>>{after[:100]}"')

@@ -78,7 +78,7 @@ def _configuration(
 ) -> Configuration:
     entries = dict(main.entries)
     if directory is not None:
-        entries["config_directory"] = Entry("config_directory", str(directory))
+        entries.setdefault("config_directory", Entry("config_directory", str(directory)))
     entries.update((name, Entry(name, value)) for name, value in (overrides or {}).items())
     settings = Settings(entries, machine=machine, forced={"process_id": str(os.getpid())})
     return Configuration(settings, master.services, main.problems + master.problems, directory)

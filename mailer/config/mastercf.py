@@ -13,20 +13,25 @@ from dataclasses import dataclass, field
 from mailer.config.errors import ConfigError, Problem
 from mailer.config.maincf import Entry, LogicalLine, logical_lines, split_setting
 
-__all__ = ["MasterFile", "Service", "TYPES", "parse_master", "split_arguments", "split_endpoint"]
+__all__ = ["FIELDS", "TYPES", "MasterFile", "Service", "parse_master", "plain_options", "split_endpoint", "split_entry"]
 
 TYPES = ("inet", "unix", "fifo", "unix-dgram", "pass")
-_SPACE = " \t\r\n"
-_FIELD = re.compile(r"[^ \t\r\n]+")
+#: The names of the fields as postconf(1) shows them.
+FIELDS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
+_COMMAND = 7  # position of the last field
+_SPACE = " \t\r\n\v\f"
+_WORD = re.compile(r"[^ \t\r\n\v\f]+")
+_BRACE = re.compile(r"[{}]")
+_LETTERS_WITH_VALUE = "imnst"  # of the options that daemons take besides -o
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service. None stands for ``-``, the default of master(5), where that depends on a parameter.
+    """One service. See master(5) for the fields.
 
     ``wakeup`` is in seconds, 0 for never; ``wakeup_if_used`` is the ``?``; ``maxproc`` 0 means no limit and None
     default_process_limit. ``command`` is the program, ``arguments`` is what follows without the ``-o`` settings, and
-    ``overrides`` are those, in order. ``fields`` are the eight fields as written, arguments joined by single spaces.
+    ``overrides`` are those, in order.
     """
 
     name: str
@@ -40,7 +45,6 @@ class Service:
     command: str
     arguments: tuple[str, ...] = ()
     overrides: dict[str, Entry] = field(default_factory=dict, hash=False)
-    words: tuple[str, ...] = ()
     file: str | None = None
     line: int | None = None
 
@@ -88,22 +92,58 @@ def parse_master(text: str, file: str | None = None) -> MasterFile:
     return MasterFile(tuple(services.values()), tuple(problems))
 
 
-def split_arguments(text: str) -> list[str]:
-    """A command line to its words; a word in ``{ }`` loses the braces and the white space beside them."""
-    words: list[str] = []
-    at = 0
-    while True:
-        while at < len(text) and text[at] in _SPACE:
-            at += 1
-        if at == len(text):
-            return words
-        if text[at] == "{":
-            word, at = _braced(text, at)
+def split_entry(text: str) -> tuple[list[str], list[str]]:
+    """One logical line to its words, and what is wrong with the braces among them.
+
+    The first eight words are the fields; an argument in ``{ }`` loses the braces and the white space beside them.
+    """
+    words = text.split(None, _COMMAND)
+    complaints: list[str] = []
+    if len(words) <= _COMMAND:
+        return words, complaints
+    command_line = words.pop()
+    command = _WORD.match(command_line)
+    assert command is not None  # str.split leaves no white space in front
+    words.append(command.group())
+    at = command.end()
+    while (match := _WORD.search(command_line, at)) is not None:
+        if match.group()[0] == "{":
+            word, at, complaint = _braced(command_line, match.start())
+            if complaint:
+                complaints.append(complaint)
         else:
-            match = _FIELD.match(text, at)
-            assert match is not None  # a visible character stands here
             word, at = match.group(), match.end()
         words.append(word)
+    return words, complaints
+
+
+def plain_options(arguments: list[str]) -> tuple[list[str], int]:
+    """The arguments with each ``-o`` in front parted from its value and from other letters (``-vo x=y``), and how many
+    of them stand before the first that is no option.
+    """
+    plain: list[str] = []
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        if word in ("-", "--") or not word.startswith("-"):
+            break
+        position += 1
+        before, letter, after = word[1:].partition("o")
+        if not letter:
+            plain.append(word)
+            if before[-1] in _LETTERS_WITH_VALUE and position < len(arguments):
+                plain.append(arguments[position])
+                position += 1
+            continue
+        if before:
+            plain.append("-" + before)
+        plain.append("-o")
+        if after:
+            plain.append(after)
+        elif position < len(arguments):
+            plain.append(arguments[position])
+            position += 1
+    return plain + arguments[position:], len(plain)
 
 
 def split_endpoint(name: str) -> tuple[str, str]:
@@ -121,85 +161,90 @@ def split_endpoint(name: str) -> tuple[str, str]:
     return host, port
 
 
-def _braced(text: str, start: int) -> tuple[str, int]:
+def _braced(text: str, start: int) -> tuple[str, int, str]:
+    """The word in the braces at ``text[start]``, where it ends, and a complaint or an empty text."""
     level = 0
-    for at in range(start, len(text)):
-        level += (text[at] == "{") - (text[at] == "}")
+    for match in _BRACE.finditer(text, start):
+        level += 1 if match.group() == "{" else -1
         if level == 0:
-            end = at + 1
-            if end < len(text) and text[end] not in _SPACE:
-                raise ConfigError(f'syntax error after "}}" in "{text[start:][:100]}"', "white space is missing")
-            return text[start + 1 : at].strip(_SPACE), end
-    raise ConfigError(f'missing "}}" in "{text[start:][:100]}"', 'every "{" needs its "}"')
+            end = match.end()
+            word = text[start + 1 : match.start()].strip(_SPACE)
+            rest = _WORD.match(text, end)
+            if rest is None:
+                return word, end, ""
+            return word, rest.end(), f"syntax error after '}}' in \"{text[start : rest.end()]}\""
+    return text[start + 1 :].strip(_SPACE), len(text), f"missing '}}' in \"{text[start:]}\""
 
 
 def _service(line: LogicalLine, file: str | None) -> Service:
-    fields = line.text.split(None, 7)
-    if len(fields) < 8:
-        raise ConfigError(f'missing field in "{line.text[:100]}"', f"master.cf has 8 fields, here are {len(fields)}")
-    name, kind, private, unprivileged, chroot, wakeup, maxproc, command_line = fields
+    words, complaints = split_entry(line.text)
+    if len(words) <= _COMMAND:
+        raise ConfigError("bad field count", f"an entry has {_COMMAND + 1} fields or more, here are {len(words)}")
+    if complaints:
+        raise ConfigError(complaints[0], 'an argument in braces is written as "{ text }" between white space')
+    name, kind, private, unprivileged, chroot, wakeup, maxproc, command = words[: _COMMAND + 1]
     if kind not in TYPES:
-        raise ConfigError(f"invalid transport type: {kind}", f"one of {', '.join(TYPES)}")
+        raise ConfigError(f'invalid type field "{kind}" in "{line.text}"', f"one of {', '.join(TYPES)}")
     if kind == "inet":
         split_endpoint(name)
-    words = split_arguments(command_line)
-    command, arguments, overrides = _command(words, file, line.first)
-    seconds, if_used = _wakeup(wakeup)
+    arguments, overrides = _overrides(words[_COMMAND + 1 :], file, line.first)
+    seconds, if_used = _wakeup(wakeup, line.text)
     return Service(
         name,
         kind,
-        private=_flag("private", private, True),
-        unprivileged=_flag("unprivileged", unprivileged, True),
-        chroot=_flag("chroot", chroot, False),
+        private=_flag("private", private, True, line.text),
+        unprivileged=_flag("unprivileged", unprivileged, True, line.text),
+        chroot=_flag("chroot", chroot, False, line.text),
         wakeup=seconds,
         wakeup_if_used=if_used,
-        maxproc=None if maxproc == "-" else _number("max_proc", maxproc),
+        maxproc=None if maxproc == "-" else _number("process_limit", maxproc, line.text),
         command=command,
         arguments=arguments,
         overrides=overrides,
-        words=tuple(words),
         file=file,
         line=line.first,
     )
 
 
-def _flag(what: str, word: str, default: bool) -> bool:
+def _flag(what: str, word: str, default: bool, text: str) -> bool:
     if word == "-":
         return default
     if word in ("y", "n"):
         return word == "y"
-    raise ConfigError(f'field "{what}": bad value: "{word}"', "write y, n or -")
+    raise _bad_field(what, word, text, "write y, n or -")
 
 
-def _number(what: str, word: str) -> int:
+def _number(what: str, word: str, text: str) -> int:
     if word.isascii() and word.isdigit() and len(word) < 10:
         return int(word)
-    raise ConfigError(f'field "{what}": bad value: "{word}"', "write a number or -")
+    raise _bad_field(what, word, text, "write a number or -")
 
 
-def _wakeup(word: str) -> tuple[int, bool]:
+def _wakeup(word: str, text: str) -> tuple[int, bool]:
     if word == "-":
         return 0, False
-    return _number("wakeup_time", word.removesuffix("?")), word.endswith("?")
+    return _number("wakeup", word.removesuffix("?"), text), word.endswith("?")
 
 
-def _command(words: list[str], file: str | None, line: int) -> tuple[str, tuple[str, ...], dict[str, Entry]]:
-    """Part the ``-o`` settings from the other arguments; they may stand before and among those."""
-    command, *rest = words
-    arguments: list[str] = []
+def _bad_field(what: str, word: str, text: str, remedy: str) -> ConfigError:
+    return ConfigError(f'invalid {what} field "{word}" in "{text}"', remedy)
+
+
+def _overrides(arguments: list[str], file: str | None, line: int) -> tuple[tuple[str, ...], dict[str, Entry]]:
+    """Part the ``-o`` settings, which stand in front, from the other arguments."""
+    plain, options = plain_options(arguments)
+    others: list[str] = []
     overrides: dict[str, Entry] = {}
     position = 0
-    while position < len(rest):
-        word = rest[position]
-        if word == "-o" or (word.startswith("-o") and "=" in word):
-            position += word == "-o"
-            if position == len(rest):
-                raise ConfigError('"-o" needs a setting after it', "write -o name=value")
-            setting = rest[position] if word == "-o" else word[2:]
-            name, value = split_setting(setting)
-            overrides.pop(name, None)
-            overrides[name] = Entry(name, value, file, line)
-        else:
-            arguments.append(word)
-        position += 1
-    return command, tuple(arguments), overrides
+    while position < options:
+        if plain[position] != "-o":
+            others.append(plain[position])
+            position += 1
+            continue
+        if position + 1 == options:
+            raise ConfigError('"-o" needs a setting after it', "write -o name=value")
+        name, value = split_setting(plain[position + 1])
+        overrides.pop(name, None)
+        overrides[name] = Entry(name, value, file, line)
+        position += 2
+    return tuple(others + plain[options:]), overrides

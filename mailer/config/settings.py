@@ -20,17 +20,21 @@ from mailer.config.maincf import Entry
 from mailer.config.parameters import PARAMETERS
 from mailer.config.values import convert
 
-__all__ = ["CLASS_PREFIX", "Settings", "class_suffixes"]
+__all__ = ["CLASS_PREFIX", "Settings", "class_suffixes", "is_class"]
 
 #: The per-transport class ``<transport>_SUFFIX`` is declared under this name in place of the transport.
 CLASS_PREFIX = "transport_"
 _NOT_A_CLASS = {"transport_maps", "transport_retry_time"}
 
 
+def is_class(parameter: Parameter) -> bool:
+    """Whether this declares a per-transport class: a name that nobody sets, ``transport_`` and the suffix."""
+    return parameter.name.startswith(CLASS_PREFIX) and parameter.name not in _NOT_A_CLASS
+
+
 def class_suffixes(declared: Mapping[str, Parameter]) -> frozenset[str]:
     """The suffixes of the per-transport classes, for example ``destination_concurrency_limit``."""
-    names = (name for name in declared if name.startswith(CLASS_PREFIX) and name not in _NOT_A_CLASS)
-    return frozenset(name[len(CLASS_PREFIX) :] for name in names)
+    return frozenset(parameter.name[len(CLASS_PREFIX) :] for parameter in declared.values() if is_class(parameter))
 
 
 class Settings:
@@ -60,14 +64,15 @@ class Settings:
         parameter = self.declared.get(name) if not name.startswith("_") else None
         if parameter is None:
             raise AttributeError(_unknown(name, self.declared))
-        value = self._typed(name, parameter)
+        value = self.typed(name, parameter)
         self.__dict__[name] = value
         return value
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings do not change; use with_overrides to set {name}")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"settings do not change: {name}")
 
     def value(self, name: str) -> Any:
         """``settings.NAME`` for a name that is computed, or is no Python identifier (2bounce_notice_recipient)."""
@@ -101,10 +106,18 @@ class Settings:
 
     def class_parameter(self, name: str) -> Parameter | None:
         """The declaration for a per-transport name such as ``smtp_destination_rate_delay``, under that name."""
-        for at, char in enumerate(name):
-            parameter = self.declared.get(CLASS_PREFIX + name[at + 1 :]) if char == "_" and at else None
-            if parameter is not None and parameter.name not in _NOT_A_CLASS:
-                return replace(parameter, name=name)
+        suffix = self.class_suffix(name)
+        return replace(self.declared[CLASS_PREFIX + suffix], name=name) if suffix is not None else None
+
+    def class_suffix(self, name: str) -> str | None:
+        """``destination_rate_delay`` of ``smtp_destination_rate_delay``; None where no class ends like that."""
+        at = name.find("_", 1)
+        while at > 0:
+            suffix = name[at + 1 :]
+            parameter = self.declared.get(CLASS_PREFIX + suffix)
+            if parameter is not None and is_class(parameter):
+                return suffix
+            at = name.find("_", at + 1)
         return None
 
     def transport(self, transport: str, suffix: str) -> Any:
@@ -119,13 +132,21 @@ class Settings:
         if general is None:
             raise AttributeError(_unknown(CLASS_PREFIX + suffix, self.declared))
         name = f"{transport}_{suffix}"
-        value = self._typed(name, self.declared.get(name) or replace(general, name=name))
+        value = self.typed(name, self.declared.get(name) or replace(general, name=name))
         self._per_transport[transport, suffix] = (value,)
         return value
 
     def is_set(self, name: str) -> bool:
         """Whether main.cf or an override sets ``name`` (even to its default)."""
         return name in self._entries
+
+    def is_default(self, name: str) -> bool:
+        """Whether the text of ``name`` is what it would be if nobody had set it."""
+        try:
+            default = self.default(name)
+            return default is not None and expand(default, self.raw) == self.text(name)
+        except ConfigError:
+            return False
 
     def explicit(self) -> Iterable[Entry]:
         """Every setting in force that somebody made."""
@@ -149,7 +170,8 @@ class Settings:
             entries, machine=self.machine, forced={**self._forced, **(forced or {})}, declared=self.declared
         )
 
-    def _typed(self, name: str, parameter: Parameter) -> Any:
+    def typed(self, name: str, parameter: Parameter) -> Any:
+        """The value of ``name`` read as ``parameter`` says. Raises ConfigError."""
         try:
             if parameter.kind is Kind.RAW:
                 return convert(parameter, self.raw(name) or "")
