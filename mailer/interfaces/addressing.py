@@ -30,6 +30,9 @@ class IAddressing(Interface):
         :return: None when it exists or the class has no list; else the Reply to refuse it with.
         :raise TemporaryError: a table cannot tell now."""
 
+    async def sender_exists(sender):
+        """The same for a sender address, as reject_unlisted_sender asks."""
+
     async def expand(recipient):
         """virtual_alias_maps applied until nothing changes, within virtual_alias_recursion_limit and
         virtual_alias_expansion_limit. :return: list of str. :raise MailError: a limit was hit, or cannot tell now."""

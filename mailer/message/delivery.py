@@ -18,13 +18,17 @@ class Destination:
     """Where a recipient goes: the transport (a master.cf service name), its nexthop, the recipient to present there.
 
     ``transport`` may be ``error`` or ``retry`` with the reason as nexthop (``5.1.1 no such user``), as in Postfix.
-    ``address_class`` is ``local``, ``virtual_alias``, ``virtual_mailbox``, ``relay`` or ``default``.
+    ``address_class`` is ``local``, ``virtual_alias``, ``virtual_mailbox``, ``relay`` or ``default``. ``routed`` says that
+    the local part names a further host (``user@elsewhere``, ``user%elsewhere``, ``elsewhere!user``), which strangers must
+    not make us relay to; ``malformed`` that no host can be meant (the transport is then ``error``).
     """
 
     transport: str
     nexthop: str
     recipient: str
     address_class: str = "default"
+    routed: bool = False
+    malformed: bool = False
 
 
 @dataclass(slots=True)

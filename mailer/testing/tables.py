@@ -6,12 +6,12 @@ over.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
 from zope.interface import implementer
 
-from mailer.interfaces.table import ITable, ITables
+from mailer.interfaces.table import IListedTable, ITable, ITables, TableOptions
 from mailer.message.status import TemporaryError
 
 __all__ = ["BrokenTable", "MemoryTable", "MemoryTables", "answer"]
@@ -27,7 +27,7 @@ def answer(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise AssertionError("the coroutine waits for something")
 
 
-@implementer(ITable)
+@implementer(IListedTable)
 class MemoryTable:
     """Answers from a dict; keys are folded to lower case as hash: does. ``asked`` lists every key looked up."""
 
@@ -43,6 +43,9 @@ class MemoryTable:
     async def lookup(self, key: str) -> str | None:
         self.asked.append(key)
         return self.entries.get(key.lower())
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        return iter(self.entries.items())
 
     def close(self) -> None:
         self.closed = True
@@ -65,12 +68,20 @@ class BrokenTable:
 
 @implementer(ITable)
 class _Maps:
-    """Several tables asked in order."""
+    """Several tables asked in order; ``tables`` lets a search skip those with patterns for parts of an address."""
 
-    def __init__(self, tables: Iterable[Any]) -> None:
+    def __init__(self, tables: Iterable[Any], title: str = "") -> None:
         self.tables = tuple(tables)
         self.name = ",".join(table.name for table in self.tables)
+        self.title = title or self.name
         self.pattern = any(table.pattern for table in self.tables)
+
+    @property
+    def fixed(self) -> _Maps:
+        return _Maps((table for table in self.tables if not table.pattern), self.title)
+
+    def __bool__(self) -> bool:
+        return bool(self.tables)
 
     async def lookup(self, key: str) -> str | None:
         for table in self.tables:
@@ -90,7 +101,9 @@ class MemoryTables:
     Values are tables or dicts; opening a name that was not given is a KeyError, which a test should not survive.
     """
 
-    def __init__(self, tables: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, tables: Mapping[str, Any] | None = None, options: TableOptions | None = None) -> None:
+        self.options = options or TableOptions()
+        self.problems: list[str] = []
         self._tables: dict[str, Any] = {
             spec: MemoryTable(table, spec) if isinstance(table, Mapping) else table
             for spec, table in (tables or {}).items()
@@ -99,5 +112,11 @@ class MemoryTables:
     def open(self, spec: str) -> Any:
         return self._tables[spec]
 
-    def maps(self, specs: Iterable[str]) -> Any:
+    def maps(self, specs: Iterable[str], title: str = "") -> Any:
         return _Maps(self._tables[spec] for spec in specs)
+
+    def secured(self) -> Any:
+        return self
+
+    def close(self) -> None:
+        """The tables belong to the test."""

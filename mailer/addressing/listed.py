@@ -1,0 +1,99 @@
+"""Whether an address exists, as reject_unlisted_recipient and reject_unlisted_sender ask (LOCAL_RECIPIENT_README).
+
+Any address that a canonical or virtual alias table changes counts as existing; else the table of the address's class
+decides, where there is one. The texts are those that Postfix gives to clients.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mailer.addressing.lookup import AddressMap, Search
+from mailer.message.delivery import Destination
+from mailer.message.status import Reply, TemporaryError
+
+__all__ = ["Listing"]
+
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z)")
+_ALWAYS = frozenset(("postmaster", "mailer-daemon"))
+#: Codes that speak of a recipient, and what they become for a sender (RFC 3463 3.2).
+_FOR_SENDER = {"1.1": "1.7", "1.2": "1.8", "1.3": "1.7"}
+
+
+class Listing:
+    """The tables that know who exists."""
+
+    def __init__(self, settings: Any, tables: Any, search: Search) -> None:
+        def maps(title: str) -> AddressMap:
+            return AddressMap(settings.value(title), tables, search, title)
+
+        common = [maps("canonical_maps"), maps("virtual_alias_maps")]
+        self._recipient_rewriting = [one for one in (maps("recipient_canonical_maps"), *common) if one]
+        self._sender_rewriting = [one for one in (maps("sender_canonical_maps"), *common) if one]
+        named = settings.show_user_unknown_table_name
+        self._classes = {
+            address_class: (maps(title), code, f"User unknown in {table} table" if named else "User unknown")
+            for address_class, title, code, table in (
+                ("local", "local_recipient_maps", settings.unknown_local_recipient_reject_code, "local recipient"),
+                (
+                    "virtual_mailbox",
+                    "virtual_mailbox_maps",
+                    settings.unknown_virtual_mailbox_reject_code,
+                    "virtual mailbox",
+                ),
+                ("relay", "relay_recipient_maps", settings.unknown_relay_recipient_reject_code, "relay recipient"),
+            )
+        }
+        self._alias_code = settings.unknown_virtual_alias_reject_code
+        self._always = _ALWAYS | {settings.double_bounce_sender.lower()}
+
+    async def recipient(self, recipient: str, destination: Destination) -> Reply | None:
+        """:param destination: what the recipient resolves to.
+        :return: None when it exists, else the reply. :raise TemporaryError: a table cannot tell now."""
+        return await self._check(recipient, destination, self._recipient_rewriting, "Recipient")
+
+    async def sender(self, sender: str, destination: Destination) -> Reply | None:
+        """The same for a sender address."""
+        return await self._check(sender, destination, self._sender_rewriting, "Sender")
+
+    async def _check(
+        self, shown: str, destination: Destination, rewriting: list[AddressMap], role: str
+    ) -> Reply | None:
+        address = destination.recipient
+        for maps in rewriting:
+            if await _knows(maps, address, shown):
+                return None
+        if destination.transport in ("error", "retry"):
+            return self._undeliverable(shown, destination, role)
+        maps, code, text = self._classes.get(destination.address_class, (None, 0, ""))
+        if not maps or await _knows(maps, address, shown):
+            return None
+        if destination.address_class == "local" and address.rpartition("@")[0].lower() in self._always:
+            return None
+        return _reply(code, "1.1" if role == "Recipient" else "1.0", shown, role, text)
+
+    def _undeliverable(self, shown: str, destination: Destination, role: str) -> Reply:
+        """The error transport's reason, as what the client hears."""
+        text = destination.nexthop
+        match = _STATUS.match(text)
+        detail = "1.1" if role == "Recipient" else "1.0"
+        if match is not None:
+            detail, text = match[1][2:], text[match.end() :]
+            if role == "Sender":
+                detail = _FOR_SENDER.get(detail, detail)
+        code = 450 if destination.transport == "retry" else 550
+        if destination.address_class == "virtual_alias":
+            code = self._alias_code
+        return _reply(code, detail, shown, role, text)
+
+
+async def _knows(maps: AddressMap, address: str, shown: str) -> bool:
+    try:
+        return await maps.find(address) is not None
+    except TemporaryError as error:
+        raise TemporaryError(error.cause, "4.3.0", f"<{shown}>: Temporary lookup failure") from error
+
+
+def _reply(code: int, detail: str, shown: str, role: str, text: str) -> Reply:
+    return Reply(code, f"{code // 100}.{detail}", f"<{shown}>: {role} address rejected: {text}")

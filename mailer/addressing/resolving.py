@@ -1,0 +1,192 @@
+"""What an address means to this machine: its domain after our own have been taken off, and that domain's class.
+
+Follows trivial-rewrite(8) ("resolve") and ADDRESS_CLASS_README. Where the mail then goes is `mailer.addressing.routing`'s
+business; this module only knows which domain decides.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mailer.addressing.domains import DomainList, own_addresses
+from mailer.addressing.rewriting import Completion
+from mailer.message.address import quote
+
+__all__ = ["AddressClasses", "Resolved", "Resolver", "is_hostname"]
+
+_LABEL = r"(?!-)[A-Za-z0-9_\-\u0080-\U0010ffff]{1,63}(?<!-)"
+_HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
+_NUMERIC = re.compile(r"[0-9.]+").fullmatch
+_ROUTED = re.compile(r"[@%!]").search
+
+
+def is_hostname(name: str) -> bool:
+    """Whether a name may stand for a host (RFC 1123, with underscores and UTF-8; not all digits)."""
+    return len(name) <= 255 and _HOSTNAME(name) is not None and not _NUMERIC(name)
+
+
+def _is_literal(domain: str) -> bool:
+    inner = domain[1:-1]
+    try:
+        if inner[:5].lower() == "ipv6:":
+            ipaddress.IPv6Address(inner[5:])
+        else:
+            ipaddress.IPv4Address(inner)
+    except ValueError:
+        return False
+    return domain.endswith("]")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An address taken apart. ``domain`` is as the address has it; ``address_class`` as IAddressing names it."""
+
+    address: str
+    domain: str
+    address_class: str
+    routed: bool = False
+    malformed: bool = False
+
+
+class AddressClasses:
+    """The classes of domains, in the order in which they are asked.
+
+    :param origin: the domain that completes bare names.
+    """
+
+    def __init__(self, settings: Any, tables: Any, log: Any, origin: str) -> None:
+        self._log = log
+        self._own = own_addresses(settings)
+        parents = settings.parent_domain_matches_subdomains
+        self._destinations = DomainList("mydestination", settings.mydestination, tables)
+        self._aliases = DomainList("virtual_alias_domains", settings.virtual_alias_domains, tables)
+        self._mailboxes = DomainList("virtual_mailbox_domains", settings.virtual_mailbox_domains, tables)
+        self._relays = DomainList("relay_domains", settings.relay_domains, tables, "relay_domains" in parents)
+        self._origin = origin.lower()
+
+    async def is_local(self, domain: str) -> bool:
+        """Whether mail for the domain is ours: mydestination, inet_interfaces, proxy_interfaces."""
+        if domain.startswith("["):
+            return _normal(domain) in self._own or await self._destinations.contains(domain)
+        return await self._destinations.contains(domain)
+
+    async def has_users(self, domain: str) -> bool:
+        """Whether bare names in tables stand for addresses in this domain: those of myorigin, too."""
+        return domain.lower() == self._origin or await self.is_local(domain)
+
+    async def of_remote(self, domain: str) -> str:
+        """The class of a domain that `is_local` denies."""
+        if await self._aliases.contains(domain):
+            return "virtual_alias"
+        if await self._mailboxes.contains(domain):
+            return "virtual_mailbox"
+        if await self._relays.contains(domain):
+            return "relay"
+        return "default"
+
+    async def warn_of_overlap(self, domain: str) -> None:
+        """Say so when a local domain is listed as a virtual one, too: the virtual tables are not looked at then."""
+        if self._aliases and await self._aliases.contains(domain):
+            self._warn_both(domain, "mydestination", "virtual_alias_domains")
+        if self._mailboxes and await self._mailboxes.contains(domain):
+            self._warn_both(domain, "mydestination", "virtual_mailbox_domains")
+
+    def _warn_both(self, domain: str, one: str, other: str) -> None:
+        self._log.warning(f"do not list domain {domain} in BOTH {one} and {other}")
+
+
+class Resolver:
+    """Takes recipients apart.
+
+    :param completion: the local rewriting rules (``user%site`` in a local part is a route as it would be an address).
+    """
+
+    def __init__(self, settings: Any, classes: AddressClasses, completion: Completion) -> None:
+        self._classes = classes
+        self._completion = completion
+        self._hostname = settings.myhostname
+        self._dequoted = settings.resolve_dequoted_address
+        self._null_domain = settings.resolve_null_domain
+        self._numeric_domain = settings.resolve_numeric_domain
+        self._empty = settings.empty_address_recipient
+        self._minus_user = settings.allow_min_user
+
+    async def resolve(self, address: str) -> Resolved:
+        """:raise TemporaryError: a table cannot tell now."""
+        local, domain, is_local = await self._strip(address)
+        if not local and not domain:
+            local = self._empty
+        if domain is None:
+            domain, is_local = self._hostname, True
+        whole = f"{local or self._empty if is_local else local}@{domain}"
+        routed = _ROUTED(local) is not None
+        minus = local.startswith("-") and not self._minus_user
+        if is_local:
+            await self._classes.warn_of_overlap(domain)
+            return Resolved(whole, domain, "local", routed, minus)
+        host = self._host(domain)
+        if host is None:
+            return Resolved(whole, domain, "default", routed, True)
+        if host is not domain:
+            whole = f"{local}@{host}"
+        return Resolved(whole, host, await self._classes.of_remote(host), routed, minus)
+
+    async def _strip(self, address: str) -> tuple[str, str | None, bool]:
+        """Take our own domains off as long as something remains that names another host.
+
+        :return: local part, domain (None: there never was one), whether the domain is ours.
+        """
+        local, domain = _split(address)
+        saved: str | None = None
+        while True:
+            if domain is None:
+                further = self._completion.reroute(local) if self._may_route(local) else None
+                if further is None:
+                    return local, saved, saved is not None
+                local, domain = further[0], self._completion.complete_domain(further[1])
+            if not domain:
+                if not self._null_domain:
+                    return local, domain, False
+            elif await self._classes.is_local(domain):
+                saved = domain
+            else:
+                return local, domain, False
+            if not self._may_route(local):
+                return local, saved, saved is not None
+            local, domain = _split(local)
+
+    def _may_route(self, local: str) -> bool:
+        return self._dequoted or quote(local + "@x") == local + "@x"
+
+    def _host(self, domain: str) -> str | None:
+        """The domain as a nexthop; None when no host can have that name."""
+        if domain.startswith("["):
+            return domain if _is_literal(domain) else None
+        if is_hostname(domain):
+            return domain
+        if self._numeric_domain and _is_literal(f"[{domain}]"):
+            return f"[{domain}]"
+        return None
+
+
+def _split(address: str) -> tuple[str, str | None]:
+    local, at, domain = address.rpartition("@")
+    return (local, _without_dot(domain)) if at else (domain, None)
+
+
+def _without_dot(domain: str) -> str:
+    return domain[:-1] if domain.endswith(".") and len(domain) > 1 and domain[-2] != "." else domain
+
+
+def _normal(literal: str) -> str:
+    """An address literal in the one form that comparisons can rely on."""
+    inner = literal.strip("[]").lower()
+    if inner.startswith("ipv6:"):
+        try:
+            return f"[ipv6:{ipaddress.IPv6Address(inner[5:])}]"
+        except ValueError:
+            return literal
+    return f"[{inner}]"

@@ -1,0 +1,114 @@
+"""Transport and nexthop of a resolved address: the class's transport, relayhost, the sender's own routes, transport_maps.
+
+Follows postconf(5) under default_transport, relay_transport, local_transport, virtual_transport and transport(5). Knows
+nothing of address syntax; which class a domain belongs to is told to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailer.addressing.lookup import AddressMap, Search
+from mailer.message.address import fold
+from mailer.message.status import TemporaryError
+
+__all__ = ["Routes", "split_route"]
+
+_NO_OVERRIDE = "DUNNO"
+
+
+def split_route(text: str) -> tuple[str, str]:
+    """``transport:nexthop`` (the nexthop may hold colons); either may be empty."""
+    transport, _, nexthop = text.partition(":")
+    return transport, nexthop
+
+
+class TransportMap:
+    """transport_maps: whole address, the same without extension, domain, parent domains, ``*``."""
+
+    def __init__(self, settings: Any, tables: Any, search: Search) -> None:
+        self._map = AddressMap(settings.transport_maps, tables, search, "transport_maps")
+        self._parents = "transport_maps" in settings.parent_domain_matches_subdomains
+
+    def __bool__(self) -> bool:
+        return bool(self._map)
+
+    async def find(self, address: str, domain: str) -> str | None:
+        """The first value found. :raise TemporaryError: cannot tell now."""
+        value = await self._map.find_whole(address)
+        if value is None:
+            value = await self._find_domain(domain)
+        return value if value is not None else await self._map.find_part("*")
+
+    async def _find_domain(self, domain: str) -> str | None:
+        value = await self._map.find_part(domain)
+        if value is not None:
+            return value
+        dot = domain.find(".")
+        while dot >= 0:
+            value = await self._map.find_part(domain[dot + 1 if self._parents else dot :])
+            if value is not None:
+                return value
+            dot = domain.find(".", dot + 1)
+        return None
+
+
+class Routes:
+    """Where mail for an address goes, by class."""
+
+    def __init__(self, settings: Any, tables: Any, search: Search) -> None:
+        self._transports = {
+            "local": split_route(settings.local_transport),
+            "virtual_mailbox": split_route(settings.virtual_transport),
+            "relay": split_route(settings.relay_transport),
+            "default": split_route(settings.default_transport),
+        }
+        self._relayhost = settings.relayhost
+        unknown = "User unknown in virtual alias table" if settings.show_user_unknown_table_name else "User unknown"
+        self._unknown_alias = ("error", f"5.1.1 {unknown}")
+        self._by_address = TransportMap(settings, tables, search)
+        self._sender_transports = AddressMap(
+            settings.sender_dependent_default_transport_maps, tables, search, "sender_dependent_default_transport_maps"
+        )
+        self._sender_relayhosts = AddressMap(
+            settings.sender_dependent_relayhost_maps, tables, search, "sender_dependent_relayhost_maps"
+        )
+        self._null_transport_key = settings.empty_address_default_transport_maps_lookup_key
+        self._null_relayhost_key = settings.empty_address_relayhost_maps_lookup_key
+
+    async def find(self, sender: str, recipient: str, domain: str, address_class: str) -> tuple[str, str]:
+        """``transport, nexthop``. :raise TemporaryError: cannot tell now, or the configuration makes no sense."""
+        if address_class == "virtual_alias":
+            return self._unknown_alias
+        transport, nexthop = await self._of_class(sender, domain, address_class)
+        if not self._by_address:
+            return transport, nexthop
+        value = await self._by_address.find(fold(recipient), fold(domain))
+        if value is None:
+            return transport, nexthop
+        mapped_transport, mapped_nexthop = split_route(value)
+        if mapped_transport:
+            return mapped_transport, mapped_nexthop or domain
+        return transport, mapped_nexthop or nexthop
+
+    async def _of_class(self, sender: str, domain: str, address_class: str) -> tuple[str, str]:
+        transport, nexthop = self._transports[address_class]
+        if address_class == "default" and self._sender_transports:
+            found = await self._sender_transports.find(sender or self._null_transport_key)
+            if found is not None and found.upper() != _NO_OVERRIDE:
+                transport, nexthop = split_route(found)
+                if not transport:
+                    raise TemporaryError(
+                        "sender_dependent_default_transport_maps: null transport is not allowed",
+                        text="address resolver failure",
+                    )
+        if not nexthop and address_class in ("relay", "default"):
+            nexthop = await self._relayhost_of(sender)
+        return transport, nexthop or domain
+
+    async def _relayhost_of(self, sender: str) -> str:
+        if self._sender_relayhosts:
+            found = await self._sender_relayhosts.find(sender or self._null_relayhost_key)
+            if found is not None and found.upper() != _NO_OVERRIDE:
+                return found
+        return str(self._relayhost)
