@@ -1,0 +1,1 @@
+"""The restrictions, by what they look at."""
