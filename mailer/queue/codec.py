@@ -8,6 +8,7 @@ out before the message was queued (discard, bcc, prepend) and the client's SIZE 
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring_ascii as _quote
 from operator import attrgetter
 
 from mailer.message.envelope import Client, Envelope, Notify, Recipient
@@ -38,17 +39,17 @@ _NO_SESSION = ("", "", "", "")
 
 
 def dump_envelope(envelope: Envelope) -> str:
-    client = envelope.client
-    record: dict[str, object] = {"sender": envelope.sender, "client": _client(client)}
+    client, rare = envelope.client, _rare(envelope)
     session = _session(client)
+    # The ordinary case is written by hand: a fifth of the time.
+    text = f'{{"sender":{_quote(envelope.sender)},"client":[{",".join(map(_quote, _client(client)))}]'
     if session != _NO_SESSION:
-        record["session"] = session
-    rare = _rare(envelope)
+        text += f',"session":{_encode(session)}'
     if rare != _ORDINARY:
         for name, value, ordinary in zip(_RARE, rare, _ORDINARY, strict=True):
             if value != ordinary:
-                record[name] = sorted(value) if name == "overrides" else value
-    return _encode(record)
+                text += f',"{name}":{_encode(sorted(value) if name == "overrides" else value)}'
+    return text + "}"
 
 
 def load_envelope(text: str, arrival: float) -> Envelope:
@@ -68,15 +69,15 @@ def outline(text: str) -> str:
 
 def dump_recipients(recipients: list[Recipient]) -> str:
     """Recipients without their ids: those count from the block's first."""
-    rows: list[tuple[object, ...]] = []
+    rows = []
     for recipient in recipients:
+        row = _quote(recipient.address)
         if recipient.orcpt or recipient.notify is not _UNSET:
-            rows.append((recipient.address, recipient.original, int(recipient.notify), recipient.orcpt))
+            row += f",{_quote(recipient.original)},{recipient.notify:d},{_quote(recipient.orcpt)}"
         elif recipient.original:
-            rows.append((recipient.address, recipient.original))
-        else:
-            rows.append((recipient.address,))
-    return _encode(rows)
+            row += "," + _quote(recipient.original)
+        rows.append(row)
+    return f"[[{'],['.join(rows)}]]" if rows else "[]"
 
 
 def load_recipients(text: str, first: int) -> list[Recipient]:

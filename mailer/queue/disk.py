@@ -18,7 +18,10 @@ _MOST_PIECES = 512  # IOV_MAX is at least 1024 on Linux and the BSDs
 
 
 class Disk:
-    """The real one."""
+    """The real one, for one database connection."""
+
+    def __init__(self) -> None:
+        self._durable: bool | None = None
 
     # -- content files
 
@@ -76,7 +79,10 @@ class Disk:
 
     def begin(self, connection: sqlite3.Connection, durable: bool) -> None:
         """:param durable: whether ``commit`` shall return only when everything is on the disk."""
-        connection.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+        if durable is not self._durable:
+            self._durable = None
+            connection.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+            self._durable = durable
         connection.execute("BEGIN IMMEDIATE")
 
     def commit(self, connection: sqlite3.Connection) -> None:

@@ -17,17 +17,14 @@ def _surplus(length: int) -> int:
     """What a line of ``length`` octets (without CRLF) costs beyond ``length + 2``."""
     if length < _SHORT:
         return 0
-    pieces, rest = divmod(length, _PIECE)
-    if not rest:
-        return 3 * pieces - 2
+    pieces, rest = divmod(length, _PIECE)  # full pieces, then one more, which may be empty
     return 3 * pieces + (3 if rest >= _SHORT else 2) - 2
 
 
 def _long_lines(lines: list[bytes]) -> int:
-    lengths = list(map(len, lines))
-    if max(lengths, default=0) <= _SHORT:
+    if max(map(len, lines), default=0) <= _SHORT:
         return 0
-    return sum(_surplus(length - 1) for length in lengths if length > _SHORT)
+    return sum(_surplus(len(line) - 1) for line in lines if len(line) > _SHORT)
 
 
 def message_size(content: bytes) -> int:

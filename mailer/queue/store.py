@@ -167,7 +167,7 @@ class SqliteQueue:
         await self._in_thread(writer.join)
         self._reader.close()
         self._disk.close(self._opened.lock)  # type: ignore[union-attr]
-        self._reactor.callLater(0, self._pool.stop)
+        self._pool.stop()
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._pool, function, *arguments)
