@@ -16,7 +16,10 @@ class Session:
 
     ``envelope`` is the current transaction's (None outside one); ``recipient`` the RCPT argument under examination, in
     internal form; ``recipient_count`` the accepted ones. ``queue_id`` is "" until a message has been opened (the log then
-    says NOQUEUE). ``instance`` identifies the transaction to policy servers.
+    says NOQUEUE). ``instance`` identifies the transaction to policy servers. ``client_status`` and ``reverse_status`` say how the
+    look-ups of the client's name went: ``ok``, ``temporary`` (cannot tell now), ``none`` (there is no such name) or ``forged`` (the
+    name leads to another address). ``decisions`` are pairs of the log's word for it (``warn``, ``hold``, ``filter``, ``reject_warning``
+    ...) and the text behind ``WHERE from client:``.
     """
 
     client: Client
@@ -33,5 +36,7 @@ class Session:
     ehlo: bool = False
     etrn_domain: str = ""
     tls: Any = None
+    client_status: str = "none"
+    reverse_status: str = "none"
     decisions: list[Any] = field(default_factory=list)
     delayed: Any = None  # the evaluator's own: what smtpd_delay_reject postponed

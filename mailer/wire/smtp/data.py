@@ -24,6 +24,11 @@ def _undecided(octets: bytes) -> int:
     return len(found.group()) if found else 0
 
 
+def _first_standard_end(octets: bytes) -> int:
+    """Where the LF before the lone dot stands that ends a message; -1: nowhere."""
+    return octets.find(b"\r\n.\r\n") + 1 or -1
+
+
 def _first_lone_dot(octets: bytes) -> int:
     """Where the LF before the first line stands that holds nothing but a dot, however lines end; -1: nowhere."""
     crlf, lf = octets.find(b"\n.\r\n"), octets.find(b"\n.\n")
@@ -34,14 +39,14 @@ class DataReader:
     """Content between ``354`` and the end of data.
 
     ``ended`` turns True with the piece that completes the message; ``rest`` then holds what the client sent behind it.
-    ``bare`` tells whether a line ended in a bare LF.
+    ``bare`` tells whether a line ended in a bare LF; ``held`` is what waits for the octets behind it.
     """
 
-    __slots__ = ("_begun", "_held", "_strict", "bare", "ended", "rest")
+    __slots__ = ("_begun", "_strict", "bare", "ended", "held", "rest")
 
     def __init__(self, strict: bool) -> None:
         self._strict = strict
-        self._held = b"\r\n"  # the line end of the DATA command: a dot right behind it is alone
+        self.held = b"\r\n"  # the line end of the DATA command: a dot right behind it is alone
         self._begun = False
         self.bare = False
         self.ended = False
@@ -49,12 +54,12 @@ class DataReader:
 
     def feed(self, octets: bytes) -> bytes:
         """Take octets, give content."""
-        octets = self._held + octets
+        octets = self.held + octets
         body = self._up_to_end(octets)
         if not self.ended:
             keep = _undecided(octets)
             split = len(octets) - keep
-            self._held, body = octets[split:], octets[:split]
+            self.held, body = octets[split:], octets[:split]
             if not body:
                 return b""
         if body.count(b"\n") != body.count(b"\r\n"):
@@ -67,10 +72,7 @@ class DataReader:
         return body[2:]
 
     def _up_to_end(self, octets: bytes) -> bytes:
-        if self._strict:
-            end = octets.find(b"\r\n.\r\n") + 1 or -1
-        else:
-            end = _first_lone_dot(octets)
+        end = _first_standard_end(octets) if self._strict else _first_lone_dot(octets)
         if end < 0:
             return b""
         self.ended = True

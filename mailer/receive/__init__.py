@@ -1,0 +1,1 @@
+"""Stage 1: messages come in, by SMTP and by local submission."""

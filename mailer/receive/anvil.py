@@ -1,0 +1,116 @@
+"""Counts what each client does, as Postfix's anvil(8): connections at a time, and events per time unit.
+
+Knows clients by address (or the network it lies in) and service; knows neither limits nor what happens beyond them.
+Methods are coroutines because the counts may live in another process.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+__all__ = ["Anvil", "Rates"]
+
+#: Clients remembered; beyond this those without a connection whose time unit is over are forgotten at once.
+_MANY = 10_000
+
+
+class Rates:
+    """One client's counts: ``connections`` at this moment, the others since ``start``."""
+
+    __slots__ = ("auths", "connections", "messages", "newtls", "rate", "recipients", "start")
+
+    def __init__(self, start: float) -> None:
+        self.connections = 0
+        self.begin(start)
+
+    def begin(self, start: float) -> None:
+        self.start = start
+        self.rate = self.messages = self.recipients = self.newtls = self.auths = 0
+
+
+class Anvil:
+    """Counts for any number of services.
+
+    :param seconds: a clock that only goes forward.
+    :param time_unit: anvil_rate_time_unit.
+    :param ipv4_prefix, ipv6_prefix: smtpd_client_ipv4_prefix_length and its sister: what counts as one client.
+    """
+
+    def __init__(
+        self, seconds: Callable[[], float], time_unit: float = 60.0, ipv4_prefix: int = 32, ipv6_prefix: int = 84
+    ) -> None:
+        self._seconds = seconds
+        self._time_unit = time_unit
+        self._prefixes = {4: ipv4_prefix, 6: ipv6_prefix}
+        self._clients: dict[tuple[str, str], Rates] = {}
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    async def connect(self, service: str, address: str) -> tuple[int, int]:
+        """:return: connections now and in this time unit, this one included."""
+        rates = self._rates(service, address)
+        rates.connections += 1
+        rates.rate += 1
+        return rates.connections, rates.rate
+
+    async def disconnect(self, service: str, address: str) -> None:
+        key = service, self._network(address)
+        rates = self._clients.get(key)
+        if rates is None:
+            return
+        rates.connections -= 1
+        if rates.connections <= 0 and rates.start + self._time_unit < self._seconds():
+            del self._clients[key]
+
+    async def message(self, service: str, address: str) -> int:
+        rates = self._rates(service, address)
+        rates.messages += 1
+        return rates.messages
+
+    async def recipient(self, service: str, address: str) -> int:
+        rates = self._rates(service, address)
+        rates.recipients += 1
+        return rates.recipients
+
+    async def newtls(self, service: str, address: str) -> int:
+        rates = self._rates(service, address)
+        rates.newtls += 1
+        return rates.newtls
+
+    async def auth(self, service: str, address: str) -> int:
+        rates = self._rates(service, address)
+        rates.auths += 1
+        return rates.auths
+
+    def _rates(self, service: str, address: str) -> Rates:
+        now = self._seconds()
+        key = service, self._network(address)
+        rates = self._clients.get(key)
+        if rates is None:
+            if len(self._clients) >= _MANY:
+                self._forget(now)
+            rates = self._clients[key] = Rates(now)
+        elif rates.start + self._time_unit < now:
+            rates.begin(now)
+        return rates
+
+    def _network(self, address: str) -> str:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return address
+        prefix = self._prefixes[parsed.version]
+        if prefix >= parsed.max_prefixlen:
+            return address
+        return str(ipaddress.ip_network((parsed, prefix), strict=False))
+
+    def _forget(self, now: float) -> None:
+        over = [
+            key
+            for key, rates in self._clients.items()
+            if rates.connections <= 0 and rates.start + self._time_unit < now
+        ]
+        for key in over:
+            del self._clients[key]

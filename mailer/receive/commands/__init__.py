@@ -1,0 +1,1 @@
+"""The SMTP server's commands, one module each."""

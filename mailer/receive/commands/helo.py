@@ -1,0 +1,98 @@
+"""HELO and EHLO (RFC 5321 4.1.1.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.message.status import TemporaryError
+from mailer.receive import lines
+from mailer.receive.commands.command import Command
+
+if TYPE_CHECKING:
+    from mailer.receive.session import SmtpSession
+
+__all__ = ["Ehlo", "Helo"]
+
+_FILTERED = {ord(character): "?" for character in ' <>()\\";@'}
+_FILTERED.update(dict.fromkeys((*range(32), 127), "?"))
+
+
+def _neutral(text: str, utf8: bool) -> str:
+    """The name as it may stand in a header and in the log."""
+    text = " ".join(text.split())
+    if not utf8:
+        text = "".join(c if c.isascii() else "?" * len(c.encode("utf-8", "surrogateescape")) for c in text)
+    return text.translate(_FILTERED)
+
+
+class _Greeting(Command):
+    ends_group = True
+    junk = True
+
+    async def _accept(self, session: SmtpSession, argument: str, protocol: str) -> bool:
+        name = _neutral(argument, session.service.smtputf8)
+        before = session.client, session.protocol
+        session.set_helo(name, protocol if session.protocol == "SMTP" else session.protocol)
+        session.protocol = before[1]  # the log shows the protocol spoken so far
+        session.state.protocol_state = self.name
+        reply = await session.check(session.service.access.helo(session.state))
+        if reply is not None:
+            session.reject(reply)
+            session.set_client(before[0])
+            return False
+        session.protocol = session.client.protocol
+        session.reset()
+        return True
+
+
+class Helo(_Greeting):
+    name = "HELO"
+
+    async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
+        if not argument.strip():
+            return session.refuse("501 Syntax: HELO hostname")
+        if not await self._accept(session, argument, "SMTP"):
+            return False
+        session.say(f"250 {session.service.hostname}\r\n".encode())
+        return True
+
+
+class Ehlo(_Greeting):
+    name = "EHLO"
+
+    async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
+        if not argument.strip():
+            return session.refuse("501 Syntax: EHLO hostname")
+        service = session.service
+        keywords = service.keywords
+        try:
+            discarded = await keywords.discarded(session.client.address)
+        except TemporaryError as error:
+            service.log.warning(error.cause)
+            service.log.warning(f"don't know what EHLO features to announce to {session.printable}")
+            text = f"421 4.3.0 {service.hostname} Server local data error"
+            service.log.info(f"NOQUEUE: reject: EHLO from {session.printable}: {text}")
+            return session.refuse(text)
+        if not await self._accept(session, argument, "ESMTP"):
+            return False
+        session.discarded = discarded
+        named = keywords.to_log(discarded)
+        if named:
+            service.log.info(lines.discarded_keywords(named))
+        session.say(keywords.reply(discarded, await _extras(session)))
+        return True
+
+
+async def _extras(session: SmtpSession) -> tuple[str, ...]:
+    """Keywords that depend on who the client is."""
+    service, client = session.service, session.client
+    extras = []
+    if service.has_verp_clients:
+        session.verp_allowed = await service.verp_clients.matches(client.name, client.address)
+        if session.verp_allowed:
+            extras.append("XVERP")
+    if service.has_xclient_hosts and await service.xclient_hosts.matches(client.name, client.address):
+        extras.append("XCLIENT")
+    if service.has_xforward_hosts and await service.xforward_hosts.matches(client.name, client.address):
+        extras.append("XFORWARD")
+    return tuple(extras)

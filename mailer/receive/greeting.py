@@ -1,0 +1,73 @@
+"""The beginning and the end of a session: who the client is, whether it may have one more connection, the banner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mailer.message.status import TemporaryError
+from mailer.receive import lines
+
+if TYPE_CHECKING:
+    from mailer.receive.session import SmtpSession
+
+__all__ = ["admit", "farewell", "greet"]
+
+
+async def greet(session: SmtpSession) -> bool:
+    """:return: whether there will be a session."""
+    service = session.service
+    client = session.client
+    found = await service.peers.look_up(client.address)
+    if found.warning:
+        service.log.warning(found.warning)
+    session.state.client_status = found.status
+    session.state.reverse_status = found.reverse_status
+    if found.name != client.name or found.reverse_name != client.reverse_name:
+        session.set_client(replace(client, name=found.name, reverse_name=found.reverse_name))
+    service.log.info(lines.connect(session.printable))
+    return await _within_limits(session) and await admit(session)
+
+
+async def admit(session: SmtpSession) -> bool:
+    """What depends on the client's name and address, then the banner, or the refusal (also after XCLIENT)."""
+    service = session.service
+    session.bare_newline = service.bare_newline
+    if service.bare_newline != "no" and await _listed(session, service.bare_newline_exclusions):
+        session.bare_newline = "no"
+    session.denied = await session.check(service.access.connect(session.state))
+    if session.denied is not None:
+        session.reject(session.denied)
+        return not session.closing
+    session.say(f"220 {service.banner}\r\n".encode("utf-8", "surrogateescape"))
+    return True
+
+
+async def _listed(session: SmtpSession, clients: object) -> bool:
+    try:
+        return await clients.matches(session.client.name, session.client.address)  # type: ignore[attr-defined]
+    except TemporaryError as error:
+        session.service.log.warning(error.cause)
+        return False
+
+
+async def _within_limits(session: SmtpSession) -> bool:
+    service, client = session.service, session.client
+    if not service.counts_clients or await _listed(session, service.limit_exceptions):
+        return True
+    session.limited = True
+    count, rate = await service.anvil.connect(service.name, client.address)
+    for what, actual, limit in (
+        ("Connection concurrency", count, service.connection_count_limit),
+        ("Connection rate", rate, service.connection_rate_limit),
+    ):
+        if limit and actual > limit:
+            session.refuse(f"421 4.7.0 {service.hostname} Error: too many connections from {client.address}")
+            service.log.warning(lines.over_limit(what, actual, session.printable, service.name))
+            return False
+    return True
+
+
+async def farewell(session: SmtpSession) -> None:
+    if session.limited:
+        await session.service.anvil.disconnect(session.service.name, session.client.address)

@@ -1,0 +1,134 @@
+"""What all sessions of one SMTP service share: settings, the parts it calls, counters.
+
+Settings are read once and kept as plain attributes, because every session reads them again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mailer.interfaces.context import Context
+from mailer.receive.anvil import Anvil
+from mailer.receive.footer import RejectFooter
+from mailer.receive.keywords import EhloKeywords
+from mailer.receive.lists import Lists
+from mailer.receive.origin import HeaderContext
+from mailer.receive.peername import PeerNames
+from mailer.receive.received import ReceivedHeader
+
+__all__ = ["Service"]
+
+
+class Service:
+    """One master.cf entry of the SMTP server.
+
+    :param access: IAccess. :param addressing: IAddressing or None. :param sink: IMessageSink.
+    :param lists: makes client and word lists.
+    :param anvil: shared with other services, or None: one of its own.
+    :param flush: ``await flush(domain)`` tries what waits for a domain (ETRN), or None.
+    :raise ConfigError: a setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        access: Any,
+        addressing: Any,
+        sink: Any,
+        lists: Lists,
+        anvil: Anvil | None = None,
+        flush: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        settings = context.settings
+        clock = context.reactor.seconds
+        self.name = context.name or "smtp"
+        self.log = context.log
+        self.seconds = context.seconds
+        self.access = access
+        self.addressing = addressing
+        self.sink = sink
+        self.anvil = anvil or Anvil(
+            clock,
+            settings.anvil_rate_time_unit,
+            settings.smtpd_client_ipv4_prefix_length,
+            settings.smtpd_client_ipv6_prefix_length,
+        )
+        self.peers = PeerNames(context.dns if settings.smtpd_peername_lookup else None, clock)
+        self.received = ReceivedHeader(
+            settings.myhostname, settings.mail_name, context.seconds, settings.smtpd_hide_client_session
+        )
+        self.keywords = EhloKeywords(settings, context.tables)
+        self.origin = HeaderContext(settings, context.tables, lists)
+        self.footer = RejectFooter(settings, context.seconds)
+
+        self.hostname: str = settings.myhostname
+        self.banner: str = settings.smtpd_banner
+        self.port_logging: bool = settings.smtpd_client_port_logging
+        self._read_protocol(settings)
+        self._read_limits(settings)
+        self._read_lists(settings, lists)
+        self.flush = flush
+        self._messages = 0
+
+    def _read_protocol(self, settings: Any) -> None:
+        self.helo_required: bool = settings.smtpd_helo_required
+        self.strict_envelopes: bool = settings.strict_rfc821_envelopes
+        self.numeric_domains: bool = settings.resolve_numeric_domain
+        self.smtputf8: bool = settings.smtputf8_enable
+        self.strict_smtputf8: bool = settings.strict_smtputf8
+        self.vrfy_disabled: bool = settings.disable_vrfy_command
+        self.open_early: bool = not settings.smtpd_delay_open_until_valid_rcpt
+        self.pipelining_forbidden: bool = settings.smtpd_forbid_unauth_pipelining
+        self.bare_newline: str = settings.smtpd_forbid_bare_newline.lower()
+        self.bare_newline_code: int = settings.smtpd_forbid_bare_newline_reject_code
+        self.verp_characters: str = settings.verp_delimiter_filter
+        self.verp_default: str = settings.default_verp_delimiters
+
+    def _read_limits(self, settings: Any) -> None:
+        self.line_limit: int = settings.line_length_limit
+        self.timeout: float = settings.smtpd_timeout
+        self.per_request: bool = settings.smtpd_per_request_deadline
+        self.data_rate: int = settings.smtpd_min_data_rate
+        self.message_size_limit: int = settings.message_size_limit
+        self.recipient_limit: int = settings.smtpd_recipient_limit
+        self.overshoot_limit: int = settings.smtpd_recipient_overshoot_limit
+        self.hard_error_limit: int = settings.smtpd_hard_error_limit
+        self.soft_error_limit: int = settings.smtpd_soft_error_limit
+        self.error_sleep_time: float = settings.smtpd_error_sleep_time
+        self.junk_limit: int = settings.smtpd_junk_command_limit
+        self.connection_count_limit: int = settings.smtpd_client_connection_count_limit
+        self.connection_rate_limit: int = settings.smtpd_client_connection_rate_limit
+        self.message_rate_limit: int = settings.smtpd_client_message_rate_limit
+        self.recipient_rate_limit: int = settings.smtpd_client_recipient_rate_limit
+        self.counts_clients = any(
+            (
+                self.connection_count_limit,
+                self.connection_rate_limit,
+                self.message_rate_limit,
+                self.recipient_rate_limit,
+            )
+        )
+
+    def _read_lists(self, settings: Any, lists: Lists) -> None:
+        self.noop_commands = lists.words(settings.smtpd_noop_commands, "smtpd_noop_commands")
+        self.has_noop_commands = bool(settings.smtpd_noop_commands)
+        self.forbidden_commands = lists.words(settings.smtpd_forbidden_commands, "smtpd_forbidden_commands")
+        self.limit_exceptions = lists.clients(
+            settings.smtpd_client_event_limit_exceptions, "smtpd_client_event_limit_exceptions"
+        )
+        self.bare_newline_exclusions = lists.clients(
+            settings.smtpd_forbid_bare_newline_exclusions, "smtpd_forbid_bare_newline_exclusions"
+        )
+        self.xclient_hosts = lists.clients(settings.smtpd_authorized_xclient_hosts, "smtpd_authorized_xclient_hosts")
+        self.xforward_hosts = lists.clients(settings.smtpd_authorized_xforward_hosts, "smtpd_authorized_xforward_hosts")
+        self.verp_clients = lists.clients(settings.smtpd_authorized_verp_clients, "smtpd_authorized_verp_clients")
+        self.flush_domains = lists.domains(settings.fast_flush_domains, "fast_flush_domains")
+        self.has_xclient_hosts = bool(settings.smtpd_authorized_xclient_hosts)
+        self.has_xforward_hosts = bool(settings.smtpd_authorized_xforward_hosts)
+        self.has_verp_clients = bool(settings.smtpd_authorized_verp_clients)
+
+    def instance(self) -> str:
+        """A name for a transaction that no other has (policy servers see it)."""
+        self._messages += 1
+        return f"{id(self) & 0xFFFFFF:x}.{int(self.seconds() * 1000000):x}.{self._messages:x}.0"

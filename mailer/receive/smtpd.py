@@ -1,0 +1,72 @@
+"""The SMTP service (smtpd(8)): the factory that a listening port is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.protocol import Factory
+
+from mailer.interfaces.context import Context
+from mailer.message.envelope import Client
+from mailer.net.server import ServerConnection
+from mailer.net.sweep import Sweep
+from mailer.receive.anvil import Anvil
+from mailer.receive.lists import Lists
+from mailer.receive.peername import plain_address
+from mailer.receive.service import Service
+from mailer.receive.session import SmtpSession
+
+__all__ = ["SmtpdFactory"]
+
+
+class SmtpdFactory(Factory):
+    """One SMTP service of master.cf.
+
+    ``sessions`` counts those under way. Parameters are those of Service; ``sweep`` is shared by the listeners of a process.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        context: Context,
+        access: Any,
+        addressing: Any,
+        sink: Any,
+        lists: Lists,
+        anvil: Anvil | None = None,
+        flush: Callable[[str], Awaitable[None]] | None = None,
+        sweep: Sweep | None = None,
+    ) -> None:
+        self.service = Service(context, access, addressing, sink, lists, anvil, flush)
+        self.connections: set[ServerConnection] = set()
+        self._sweep = sweep or Sweep(context.reactor)
+
+    @property
+    def sessions(self) -> int:
+        return len(self.connections)
+
+    def buildProtocol(self, addr: Any) -> ServerConnection:
+        service = self.service
+        connection = ServerConnection(
+            self._serve, self._sweep, service.timeout, service.line_limit, service.per_request, service.data_rate
+        )
+        connection.factory = self
+        return connection
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        transport: Any = connection.transport
+        peer, host = transport.getPeer(), transport.getHost()
+        address = getattr(peer, "host", None)
+        client = Client(
+            address=plain_address(address) if address else "127.0.0.1",
+            port=str(getattr(peer, "port", "0")),
+            protocol="SMTP",
+        )
+        server = plain_address(getattr(host, "host", None) or "127.0.0.1"), str(getattr(host, "port", "0"))
+        self.connections.add(connection)
+        try:
+            await SmtpSession(self.service, connection, client, server).run()
+        finally:
+            self.connections.discard(connection)

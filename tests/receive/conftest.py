@@ -1,0 +1,7 @@
+"""Lets these tests import what they share."""
+
+import sys
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+sys.path[:0] = [str(_HERE), str(_HERE.parent / "interop")]
