@@ -16,7 +16,7 @@ from mailer.config.load import Configuration
 from mailer.config.maincf import Entry
 from mailer.config.settings import CLASS_PREFIX, Settings
 from mailer.config.supported import SUPPORTED
-from mailer.config.usage import READ_ONLY, UsedNames, used_names
+from mailer.config.usage import OBSOLETE, READ_ONLY, UsedNames, used_names
 
 __all__ = ["INFORMATIVE", "check"]
 
@@ -64,8 +64,11 @@ def check(configuration: Configuration) -> tuple[Problem, ...]:
 
 def _names(settings: Settings, used: UsedNames) -> Iterator[Problem]:
     for entry in used.unused:
-        meant = closest_name(entry.name, settings.declared)
-        hint = f" (did you mean {meant}?)" if meant else ""
+        if entry.name in settings.declared:
+            hint = " (obsolete)"
+        else:
+            meant = closest_name(entry.name, settings.declared)
+            hint = f" (did you mean {meant}?)" if meant else ""
         yield Problem("warning", f"unused parameter: {entry.name}={entry.value}{hint}", entry.file, entry.line)
     for entry in used.read_only:
         yield Problem("warning", f"read-only parameter assignment: {entry.name}={entry.value}", entry.file, entry.line)
@@ -117,7 +120,7 @@ def _defaults(settings: Settings) -> Iterator[Problem]:
 def _support(settings: Settings, entries: Iterable[Entry], used: UsedNames) -> Iterator[Problem]:
     for entry in entries:
         general = _supported_as(settings, entry.name)
-        if general is None or general in SUPPORTED | INFORMATIVE | READ_ONLY:
+        if general is None or general in SUPPORTED | INFORMATIVE | READ_ONLY | OBSOLETE:
             continue
         if settings.is_default(entry.name):
             continue  # what it asks for is what happens

@@ -2,7 +2,7 @@
 
 ``$name``, ``${name}``, ``$(name)``; ``${name?text}`` and ``${name:text}`` (when set and not empty, when not);
 ``${name?{a}:{b}}``; ``${{a} == {b} ? {c} : {d}}`` with ``== != < <= > >=``, and the same operators followed by
-``level`` for compatibility levels; ``$$`` for a dollar sign. Values are expanded in their turn.
+``level`` for compatibility levels; ``${domain_to_ascii{text}}``; ``$$`` for a dollar sign. Values are expanded in turn.
 Knows nothing of parameters: names are given to a ``lookup``.
 """
 
@@ -131,6 +131,11 @@ class _Expansion:
         name = match.group() if match else ""
         if after == len(body):
             return self._value(name)
+        if name in _FUNCTIONS and body[after] == "{":
+            argument, at = _curly(body, after)
+            if at != len(body):
+                _unexpected("unexpected input", argument + "}", body[at:])
+            return _FUNCTIONS[name](self.text(argument))
         if match is None or body[after] not in "?:":
             _unexpected("attribute name syntax error", body[:end], body[end:])
         return self._branches(body, after, bool(self._lookup(name)))
@@ -202,6 +207,16 @@ class _Expansion:
         return value
 
 
+def _domain_to_ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain
+    try:
+        return ".".join(label.encode("idna").decode("ascii") for label in domain.split("."))
+    except UnicodeError as error:
+        raise ConfigError(f'no ASCII form of the domain "{domain}"', str(error)) from None
+
+
+_FUNCTIONS = {"domain_to_ascii": _domain_to_ascii}
 _CLOSING = {"{": "}", "(": ")"}
 
 

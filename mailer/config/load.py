@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailer.config.errors import ConfigError, Problem
@@ -80,8 +80,24 @@ def _configuration(
     if directory is not None:
         entries.setdefault("config_directory", Entry("config_directory", str(directory)))
     entries.update((name, Entry(name, value)) for name, value in (overrides or {}).items())
+    origin = entries.get("myorigin")
+    if origin is not None and origin.value.startswith("/"):
+        entries["myorigin"] = replace(origin, value=_first_line(origin))
     settings = Settings(entries, machine=machine, forced={"process_id": str(os.getpid())})
     return Configuration(settings, master.services, main.problems + master.problems, directory)
+
+
+def _first_line(origin: Entry) -> str:
+    """``myorigin = /etc/mailname``: the first line of that file stands for its name, as Debian has it."""
+    path = Path(origin.value)
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+            return lines.readline().strip()
+    except OSError as error:
+        problem = f"parameter myorigin: open {path}: {error.strerror}"
+        raise ConfigError(
+            problem, "a domain name, or a file that has one", file=origin.file, line=origin.line
+        ) from None
 
 
 def _read(path: Path) -> str:

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from mailer.config.errors import ConfigError, Problem
 from mailer.config.maincf import Entry, LogicalLine, logical_lines, split_setting
 
-__all__ = ["FIELDS", "TYPES", "MasterFile", "Service", "parse_master", "plain_options", "split_endpoint", "split_entry"]
+__all__ = [
+    "FIELDS",
+    "MasterFile",
+    "Service",
+    "TYPES",
+    "check_field",
+    "check_fields",
+    "parse_master",
+    "plain_options",
+    "split_endpoint",
+    "split_entry",
+]
 
 TYPES = ("inet", "unix", "fifo", "unix-dgram", "pass")
 #: The names of the fields as postconf(1) shows them.
@@ -22,6 +33,15 @@ _COMMAND = 7  # position of the last field
 _SPACE = " \t\r\n\v\f"
 _WORD = re.compile(r"[^ \t\r\n\v\f]+")
 _BRACE = re.compile(r"[{}]")
+_FLAG = re.compile("[-yn]"), "write y, n or -"
+_FIELD_RULES = {
+    "type": (re.compile("|".join(TYPES)), f"one of {', '.join(TYPES)}"),
+    "private": _FLAG,
+    "unprivileged": _FLAG,
+    "chroot": _FLAG,
+    "wakeup": (re.compile(r"-|[0-9]{1,9}\??"), "write a number of seconds, perhaps with ?, or -"),
+    "process_limit": (re.compile("-|[0-9]{1,9}"), "write a number or -"),
+}
 _LETTERS_WITH_VALUE = "imnst"  # of the options that daemons take besides -o
 
 
@@ -178,26 +198,22 @@ def _braced(text: str, start: int) -> tuple[str, int, str]:
 
 def _service(line: LogicalLine, file: str | None) -> Service:
     words, complaints = split_entry(line.text)
-    if len(words) <= _COMMAND:
-        raise ConfigError("bad field count", f"an entry has {_COMMAND + 1} fields or more, here are {len(words)}")
+    check_fields(words, line.text)
     if complaints:
         raise ConfigError(complaints[0], 'an argument in braces is written as "{ text }" between white space')
     name, kind, private, unprivileged, chroot, wakeup, maxproc, command = words[: _COMMAND + 1]
-    if kind not in TYPES:
-        raise ConfigError(f'invalid type field "{kind}" in "{line.text}"', f"one of {', '.join(TYPES)}")
     if kind == "inet":
         split_endpoint(name)
     arguments, overrides = _overrides(words[_COMMAND + 1 :], file, line.first)
-    seconds, if_used = _wakeup(wakeup, line.text)
     return Service(
         name,
         kind,
-        private=_flag("private", private, True, line.text),
-        unprivileged=_flag("unprivileged", unprivileged, True, line.text),
-        chroot=_flag("chroot", chroot, False, line.text),
-        wakeup=seconds,
-        wakeup_if_used=if_used,
-        maxproc=None if maxproc == "-" else _number("process_limit", maxproc, line.text),
+        private=private != "n",
+        unprivileged=unprivileged != "n",
+        chroot=chroot == "y",
+        wakeup=0 if wakeup == "-" else int(wakeup.removesuffix("?")),
+        wakeup_if_used=wakeup.endswith("?"),
+        maxproc=None if maxproc == "-" else int(maxproc),
         command=command,
         arguments=arguments,
         overrides=overrides,
@@ -206,28 +222,19 @@ def _service(line: LogicalLine, file: str | None) -> Service:
     )
 
 
-def _flag(what: str, word: str, default: bool, text: str) -> bool:
-    if word == "-":
-        return default
-    if word in ("y", "n"):
-        return word == "y"
-    raise _bad_field(what, word, text, "write y, n or -")
+def check_fields(words: list[str], text: str) -> None:
+    """Raise ConfigError, without a place, unless ``words`` of the entry ``text`` are well-formed fields."""
+    if len(words) <= _COMMAND:
+        raise ConfigError("bad field count", f"an entry has {_COMMAND + 1} fields or more, here are {len(words)}")
+    for name, word in zip(FIELDS, words, strict=False):
+        check_field(name, word, text)
 
 
-def _number(what: str, word: str, text: str) -> int:
-    if word.isascii() and word.isdigit() and len(word) < 10:
-        return int(word)
-    raise _bad_field(what, word, text, "write a number or -")
-
-
-def _wakeup(word: str, text: str) -> tuple[int, bool]:
-    if word == "-":
-        return 0, False
-    return _number("wakeup", word.removesuffix("?"), text), word.endswith("?")
-
-
-def _bad_field(what: str, word: str, text: str, remedy: str) -> ConfigError:
-    return ConfigError(f'invalid {what} field "{word}" in "{text}"', remedy)
+def check_field(name: str, word: str, text: str) -> None:
+    """Raise ConfigError unless ``word`` may stand in the field ``name`` (of `FIELDS`) of the entry ``text``."""
+    rule = _FIELD_RULES.get(name)
+    if rule is not None and rule[0].fullmatch(word) is None:
+        raise ConfigError(f'invalid {name} field "{word}" in "{text}"', rule[1])
 
 
 def _overrides(arguments: list[str], file: str | None, line: int) -> tuple[tuple[str, ...], dict[str, Entry]]:

@@ -11,18 +11,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from mailer.config.declaration import Kind
 from mailer.config.expand import references
 from mailer.config.maincf import Entry
-from mailer.config.mastercf import Service
 from mailer.config.settings import Settings, class_suffixes, is_class
 from mailer.config.values import split_list
 
-__all__ = ["READ_ONLY", "Usage", "UsedNames", "service_parameters", "used_names"]
+__all__ = ["OBSOLETE", "READ_ONLY", "NamedService", "UsedNames", "is_builtin", "service_parameters", "used_names"]
 
 #: Names that describe the running process; main.cf cannot set them.
 READ_ONLY = frozenset({"process_id", "process_name", "service_name"})
+
+#: Names of earlier days that the reference documents and no longer lists: known where a default still refers to them.
+OBSOLETE = frozenset(
+    """authorized_verp_clients domain_to_ascii enable_errors_to extract_recipient_limit fallback_relay
+    lmtp_cache_connection lmtp_per_record_deadline postscreen_blacklist_action postscreen_dnsbl_ttl
+    postscreen_dnsbl_whitelist_threshold postscreen_whitelist_interfaces sender_based_routing smtp_per_record_deadline
+    smtp_skip_4xx_greeting smtp_tls_cipherlist smtpd_client_connection_limit_exceptions smtpd_per_record_deadline
+    smtpd_sasl_application_name smtpd_tls_cipherlist tls_dane_digest_agility tls_dane_trust_anchor_digest_enable
+    tlsproxy_client_level tlsproxy_client_policy virtual_maps""".split()  # noqa: SIM905
+)
 
 _DELIVERY_AGENTS = {"error", "lmtp", "local", "pipe", "smtp", "virtual"}
 _COMMAND_RUNNERS = {"pipe", "spawn"}
@@ -50,6 +60,17 @@ _ATTRIBUTES = {
 _SUFFIXES = {kind: frozenset(names.split()) for kind, names in _ATTRIBUTES.items()}
 
 
+class NamedService(Protocol):
+    """What is asked of a service here."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def command(self) -> str: ...
+    @property
+    def overrides(self) -> Mapping[str, Entry]: ...
+
+
 @dataclass(frozen=True)
 class UsedNames:
     """The findings. ``user`` are the made-up names of main.cf in use, ``service`` the per-transport ones that exist.
@@ -66,7 +87,13 @@ class UsedNames:
     read_only: tuple[Entry, ...]
 
 
-def service_parameters(services: Iterable[Service], suffixes: Iterable[str]) -> frozenset[str]:
+def is_builtin(settings: Settings, name: str) -> bool:
+    """Whether ``name`` is a parameter that exists by itself: no per-transport class, nothing obsolete."""
+    parameter = settings.declared.get(name)
+    return parameter is not None and not is_class(parameter) and name not in OBSOLETE
+
+
+def service_parameters(services: Iterable[NamedService], suffixes: Iterable[str]) -> frozenset[str]:
     """The per-transport names that exist because of these services."""
     suffixes = set(suffixes)
     names: set[str] = set()
@@ -78,15 +105,15 @@ def service_parameters(services: Iterable[Service], suffixes: Iterable[str]) -> 
     return frozenset(names)
 
 
-def used_names(settings: Settings, services: Iterable[Service]) -> UsedNames:
+def used_names(settings: Settings, services: Iterable[NamedService]) -> UsedNames:
     """Work out which names of main.cf (the explicit entries of ``settings``) and of the services are in use."""
-    return Usage(settings, tuple(services)).findings()
+    return _Usage(settings, tuple(services)).findings()
 
 
-class Usage:
+class _Usage:
     """The computation behind `used_names`."""
 
-    def __init__(self, settings: Settings, services: tuple[Service, ...]) -> None:
+    def __init__(self, settings: Settings, services: tuple[NamedService, ...]) -> None:
         self._settings = settings
         self._services = services
         self._main: Mapping[str, Entry] = {entry.name: entry for entry in settings.explicit()}
@@ -114,10 +141,7 @@ class Usage:
         )
 
     def _is_known(self, name: str) -> bool:
-        if name in self._service_names:
-            return True
-        parameter = self._settings.declared.get(name)
-        return parameter is not None and not is_class(parameter)
+        return name in self._service_names or is_builtin(self._settings, name)
 
     def _follow_main(self) -> None:
         for name, parameter in self._settings.declared.items():
@@ -162,7 +186,7 @@ class Usage:
         known = {*self._main, *own}
         return {name for name in names if name not in known and self._settings.default(name) is None}
 
-    def _unused_overrides(self, service: Service) -> list[Entry]:
+    def _unused_overrides(self, service: NamedService) -> list[Entry]:
         own = service.overrides
         referenced: set[str] = set()
         pending = [entry.name for entry in own.values() if self._is_known(entry.name)]

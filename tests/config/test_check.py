@@ -105,3 +105,9 @@ def test_read_only_names():
 
 def test_what_parsing_found_is_told_too():
     assert findings("biff = no\nbiff = yes\n") == ["warning: main.cf, line 2: overriding earlier entry: biff=no"]
+
+
+def test_obsolete_names():
+    assert findings("sender_based_routing = yes\n") == [
+        "warning: main.cf, line 1: unused parameter: sender_based_routing=yes (obsolete)"
+    ]

@@ -147,3 +147,14 @@ def test_anything_else_is_a_config_error(text):
 def test_a_deeply_nested_text_is_refused_without_recursing_too_deep():
     with pytest.raises(ConfigError, match="nesting"):
         run("${foo?" * 5000 + "}" * 5000)
+
+
+def test_the_function_domain_to_ascii():
+    values = {"mydomain": "münchen.example", "plain": "a.example"}
+    assert run("x${domain_to_ascii{$mydomain}}", values) == "xxn--mnchen-3ya.example"
+    assert run("${domain_to_ascii{$plain}}", values) == "a.example"
+    assert references("${domain_to_ascii{$mydomain}}") == {"mydomain"}
+    with pytest.raises(ConfigError, match="unexpected input"):
+        run("${domain_to_ascii{$plain}x}", values)
+    with pytest.raises(ConfigError, match="no ASCII form"):
+        run("${domain_to_ascii{\udcff.example}}")

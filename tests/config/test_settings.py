@@ -190,3 +190,11 @@ def test_load(tmp_path):
     assert configuration.settings.where("mail_name") == f"{tmp_path}/main.cf:1"
     assert configuration.settings.biff is False
     assert configuration.services[0].file == f"{tmp_path}/master.cf"
+
+
+def test_myorigin_may_be_a_file(tmp_path):
+    (tmp_path / "mailname").write_text("mail.example\nmore\n")
+    found = settings(f"myorigin = {tmp_path}/mailname\nx = $myorigin")
+    assert (found.myorigin, found.text("x"), found.where("myorigin")) == ("mail.example", "mail.example", "main.cf:1")
+    with pytest.raises(ConfigError, match="main.cf, line 2: parameter myorigin: open /nonexistent/x: No such file"):
+        settings("\nmyorigin = /nonexistent/x")
