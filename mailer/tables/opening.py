@@ -1,0 +1,106 @@
+"""Open tables by ``type:name``: one table per name and service, by whichever plug-in declares the type.
+
+``proxy:`` in front of a type is accepted and the table opened directly: one reactor serves everybody, so nothing is gained
+by asking another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from zope.interface import implementer
+
+from mailer.config.errors import ConfigError
+from mailer.interfaces.table import ITableFactory, ITables, TableOptions
+from mailer.plugins.registry import Registry, installed
+from mailer.tables.maps import Maps
+from mailer.tables.spec import split_spec
+from mailer.tables.unavailable import UnavailableTable
+
+__all__ = ["Tables", "table_types"]
+
+#: How deep ``proxy:`` and tables made of tables may nest.
+_DEEPEST = 100
+
+
+def table_types() -> Registry:
+    """The table types installed on this machine."""
+    return installed(ITableFactory, "lookup table type")
+
+
+@implementer(ITables)
+class Tables:
+    """The tables of one service.
+
+    :param context: its Context; ``tables`` in it is replaced by this object for what is opened here.
+    :param options: how to open them; None: as settings.smtputf8_enable says.
+    """
+
+    def __init__(self, context: Any, options: TableOptions | None = None, types: Registry | None = None) -> None:
+        self.options = options or TableOptions(utf8=context.settings.smtputf8_enable)
+        self.problems: list[str] = []
+        self._context = replace(context, tables=self)
+        self._types = types or table_types()
+        self._tables: dict[str, Any] = {}
+        self._depth = 0
+        self._secured: Tables | None = None
+
+    def open(self, spec: str) -> Any:
+        table = self._tables.get(spec)
+        if table is None:
+            table = self._tables[spec] = self._opened(spec)
+        return table
+
+    def maps(self, specs: Iterable[str], title: str = "") -> Maps:
+        return Maps([self.open(spec) for spec in specs], self._context.log, title)
+
+    def secured(self) -> Tables:
+        if self.options.secure:
+            return self
+        if self._secured is None:
+            self._secured = Tables(self._context, replace(self.options, secure=True), self._types)
+            self._secured.problems = self.problems
+        return self._secured
+
+    def close(self) -> None:
+        if self._secured is not None:
+            self._secured.close()
+        tables, self._tables = self._tables, {}
+        for table in tables.values():
+            table.close()
+
+    def build(self, spec: str) -> Any:
+        """Open a table anew. :raise ConfigError: it cannot be opened."""
+        type, name = self._split(spec)
+        factory = self._types.find(type)
+        if factory is None:
+            raise ConfigError(f"unsupported dictionary type: {type}")
+        if self._depth >= _DEEPEST:
+            raise ConfigError(f"{spec[:100]}: tables within tables, too many")
+        self._depth += 1
+        try:
+            return factory.build(name, self._context)
+        finally:
+            self._depth -= 1
+
+    def _opened(self, spec: str) -> Any:
+        self._split(spec)
+        try:
+            return self.build(spec)
+        except ConfigError as error:
+            reason = str(error)
+            self._context.log.error(reason)
+            self.problems.append(f"{spec} is unavailable: {reason}")
+            return UnavailableTable(spec, reason, self._context, lambda: self.build(spec))
+
+    @staticmethod
+    def _split(spec: str) -> tuple[str, str]:
+        bare = spec
+        while bare.startswith("proxy:"):
+            bare = bare[len("proxy:") :]
+        parts = split_spec(bare)
+        if parts is None:
+            raise ConfigError(f'open dictionary: expecting "type:name" form instead of "{spec}"')
+        return parts
