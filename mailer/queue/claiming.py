@@ -11,7 +11,7 @@ from mailer.queue.layout import Layout
 from mailer.queue.reading import Stored, Unreadable, load
 from mailer.queue.schema import State
 
-__all__ = ["Loaded", "load_all", "mark_active"]
+__all__ = ["Loaded", "load_all", "mark_active", "mark_corrupt"]
 
 
 def mark_active(
@@ -74,3 +74,10 @@ def load_all(connection: sqlite3.Connection, layout: Layout, numbers: list[int],
             budget -= len(stored.data or b"")
             loaded.messages.append(stored)
     return loaded
+
+
+def mark_corrupt(connection: sqlite3.Connection, number: int) -> str:
+    """Set a damaged message aside. :return: its queue id, or its row if that cannot be read either."""
+    connection.execute("UPDATE message SET state = ? WHERE id = ?", (State.CORRUPT, number))
+    row = connection.execute("SELECT queue_id FROM message WHERE id = ?", (number,)).fetchone()
+    return str(row[0]) if row else f"row {number}"

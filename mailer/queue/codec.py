@@ -29,7 +29,7 @@ _UNSET = Notify.UNSET
 
 _RARE = (
     "source", "context", "body", "smtputf8", "ret", "envid", "fullname", "overrides",
-    "hold", "filter", "redirect", "verp", "probe",
+    "hold", "filter", "redirect", "verp", "expanded", "probe",
 )  # fmt: skip
 _rare = attrgetter(*_RARE)
 _ORDINARY = _rare(Envelope())

@@ -1,21 +1,26 @@
 """A message's content, wherever it lies: in memory, in its row, in its file.
 
-All three give 64 KiB pieces. Reading a file tries without blocking first (preadv with RWF_NOWAIT: a message that has just
-arrived is in the page cache, and a thread costs more than the copy) and falls back to a thread.
+`Contents` chooses, and keeps what active entries hold in memory within a budget. All three give 64 KiB pieces. Reading a
+file tries without blocking first (preadv with RWF_NOWAIT: a message that has just arrived is in the page cache, and a thread
+costs more than the copy) and falls back to a thread.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from zope.interface import implementer
 
 from mailer.interfaces.queue import IContent
 from mailer.message.status import TemporaryError
+from mailer.queue.layout import Layout
+from mailer.queue.reading import content_of
 
-__all__ = ["FileContent", "InlineContent", "RowContent"]
+__all__ = ["Contents", "FileContent", "InlineContent", "RowContent"]
 
 _PIECE = 65536
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
@@ -108,3 +113,39 @@ def _read_cached(descriptor: int, offset: int) -> bytes | None:
     except OSError:  # not in memory, or a file system that cannot say: the thread tells what is wrong, if anything is
         return None
     return bytes(memoryview(buffer)[:length]) if length else None
+
+
+class Contents:
+    """Makes contents for entries.
+
+    :param database: mailer.queue.database.Database. :param budget: octets that may be in memory in all.
+    """
+
+    def __init__(self, layout: Layout, database: Any, budget: int) -> None:
+        self._layout = layout
+        self._database = database
+        self.left = budget
+
+    def of_file(self, queue_id: str, octets: int) -> FileContent:
+        return FileContent(self._layout.content_file(queue_id), octets, self._database.in_thread)
+
+    def of_row(self, number: int, octets: int, data: bytes | None) -> InlineContent | RowContent:
+        """Kept in memory (until ``released``) if ``data`` is at hand and fits into the budget."""
+        if data is not None and octets <= self.left:
+            self.left -= octets
+            return InlineContent(data)
+        return RowContent(octets, partial(self._read, number))
+
+    def released(self, content: Any) -> None:
+        """The entry has gone."""
+        if content.inline is not None:
+            self.left += content.size
+
+    async def _read(self, number: int) -> bytes:
+        try:
+            data = await self._database.read(content_of, number)
+        except sqlite3.Error as error:
+            raise TemporaryError(f"mail queue: {error}", text="queue file read error") from error
+        if data is None:
+            raise TemporaryError("the message has gone from the queue", text="queue file read error")
+        return bytes(data)

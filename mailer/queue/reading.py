@@ -27,6 +27,7 @@ __all__ = [
     "find",
     "list_state",
     "load",
+    "load_named",
     "next_attempt",
     "pending_recipients",
 ]
@@ -99,6 +100,13 @@ def load(connection: sqlite3.Connection, layout: Layout, number: int, portion: i
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
+
+
+def load_named(connection: sqlite3.Connection, layout: Layout, queue_id: str, portion: int) -> Stored | None:
+    """One message with its inline content, by queue id. :raise Unreadable:"""
+    for number, _, _ in find(connection, [queue_id]):
+        return load(connection, layout, number, portion, True)
+    return None
 
 
 def _data(

@@ -13,7 +13,6 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from mailer.queue.batch import execute_many
 from mailer.queue.disk import Disk
 from mailer.queue.layout import Layout, count_postfix_mail
 from mailer.queue.schema import Flag, State, connect, prepare
@@ -113,15 +112,13 @@ def _count(connection: sqlite3.Connection, state: State) -> int:
 def tidy_contents(connection: sqlite3.Connection, layout: Layout, disk: Disk) -> int:
     """Remove content files without a row. :return: how many. :raise OSError: :raise sqlite3.Error:"""
 
-    def named(queue_ids: list[str]) -> set[str]:
-        if not queue_ids:
-            return set()
-        connection.execute("CREATE TEMP TABLE IF NOT EXISTS suspect (queue_id TEXT PRIMARY KEY) WITHOUT ROWID")
-        connection.execute("DELETE FROM suspect")
-        execute_many(connection, "INSERT OR IGNORE INTO suspect VALUES %s", "(?)", [(name,) for name in queue_ids])
-        rows = connection.execute(
-            f"SELECT queue_id FROM message WHERE flags & {Flag.FILE:d} AND queue_id IN (SELECT queue_id FROM suspect)"
-        )
-        return {queue_id for (queue_id,) in rows}
+    rows = connection.execute(f"SELECT queue_id FROM message WHERE flags & {Flag.FILE:d}")
+    known = {queue_id for (queue_id,) in rows}
 
-    return tidy(layout, disk, named)
+    def has_row(queue_id: str) -> bool:
+        found = connection.execute(
+            f"SELECT 1 FROM message WHERE flags & {Flag.FILE:d} AND queue_id = ?", (queue_id,)
+        ).fetchone()
+        return found is not None
+
+    return tidy(layout, disk, known, has_row)

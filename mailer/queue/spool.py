@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container
 from threading import Lock
 from typing import Any
 
@@ -186,45 +186,36 @@ class ContentFile:
         self._close()
 
 
-def tidy(layout: Layout, disk: Disk, named: Callable[[list[str]], set[str]]) -> int:
+def tidy(layout: Layout, disk: Disk, known: Container[str], has_row: Callable[[str], bool]) -> int:
     """Remove content files that no row names and no living writer holds. Blocks.
 
-    :param named: which of these queue ids have a row that names a file.
+    :param known: queue ids whose rows named a file a moment ago.
+    :param has_row: whether one has such a row now.
     :return: how many were removed.
     """
-    return sum(_tidy_directory(layout, disk, named, names) for names in _content_names(layout))
-
-
-def _content_names(layout: Layout) -> Iterator[list[str]]:
+    removed = 0
     with os.scandir(layout.contents) as directories:
         for directory in directories:
             if directory.is_dir(follow_symlinks=False):
-                yield os.listdir(directory.path)
+                for name in os.listdir(directory.path):
+                    if name not in known:
+                        removed += _remove_orphan(os.path.join(directory.path, name), name, disk, has_row)
+    return removed
 
 
-def _tidy_directory(layout: Layout, disk: Disk, named: Callable[[list[str]], set[str]], names: list[str]) -> int:
-    suspects = set(names) - named(names)
-    locked = {name: descriptor for name in suspects if (descriptor := _lock(layout.content_file(name))) is not None}
-    try:
-        # Asked again under the lock: a writer may have finished, and let go, between the two looks.
-        orphans = suspects & locked.keys()
-        orphans -= named(list(orphans))
-        for name in orphans:
-            disk.unlink(layout.content_file(name))
-        return len(orphans)
-    finally:
-        for descriptor in locked.values():
-            os.close(descriptor)
-
-
-def _lock(path: str) -> int | None:
+def _remove_orphan(path: str, name: str, disk: Disk, has_row: Callable[[str], bool]) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
+    except FileNotFoundError:
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        # Asked under the lock: its writer may have finished, and let go, a moment ago.
+        if has_row(name):
+            return False
+        disk.unlink(path)
+        return True
+    except BlockingIOError:
+        return False  # being written
+    finally:
         os.close(descriptor)
-        return None
-    return descriptor

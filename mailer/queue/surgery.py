@@ -12,10 +12,10 @@ from collections.abc import Iterable
 
 from mailer.message.address import domain_of
 from mailer.queue.batch import execute_many, remove_messages
-from mailer.queue.reading import Unreadable, pending_recipients
+from mailer.queue.reading import Unreadable, find, pending_recipients
 from mailer.queue.schema import Flag, State
 
-__all__ = ["Found", "delete", "expire", "hold", "make_due", "release", "requeue", "tell", "with_domain"]
+__all__ = ["Found", "delete", "expire", "flush", "hold", "make_due", "release", "requeue", "tell", "with_domain"]
 
 #: Row number, queue id, state.
 Found = tuple[int, str, State]
@@ -59,6 +59,14 @@ def make_due(connection: sqlite3.Connection, found: Iterable[Found], now: float)
 def requeue(connection: sqlite3.Connection, found: list[Found]) -> list[Found]:
     """To ``maildrop``, from where a server sends them through cleaning again, which gives them new queue ids."""
     return _move(connection, found, f"state = {State.MAILDROP:d}")
+
+
+def flush(connection: sqlite3.Connection, queue_ids: list[str] | None, domain: str | None, now: float) -> list[Found]:
+    """Deferred messages become due: all, those named, those with a pending recipient in a domain."""
+    found: Iterable[Found] = list(find(connection, queue_ids))
+    if domain is not None:
+        found = with_domain(connection, found, domain)
+    return make_due(connection, found, now)
 
 
 def with_domain(connection: sqlite3.Connection, found: Iterable[Found], domain: str) -> list[Found]:

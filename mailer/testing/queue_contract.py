@@ -219,7 +219,7 @@ class QueueContract:
         ]
         entry = self.finish(queue.load(queue_id))
         assert [recipient.id for recipient in entry.recipients] == [2, 4]
-        assert (entry.pending, entry.bounced) == (2, 1)
+        assert (entry.pending, entry.bounced, entry.nrcpt) == (2, 1, 4)
         queue.defer(queue_id, self.now + 300)
         assert [recipient.id for recipient, _ in self.finish(queue.failures(queue_id))] == [2]
         entry = self.finish(queue.load(queue_id))

@@ -39,5 +39,5 @@ class TestSqliteQueueWithoutCachedContent(TestSqliteQueue):
 
     def make_queue(self):
         queue = super().make_queue()
-        queue._inline_left = 0
+        queue._contents.left = 0
         return queue
