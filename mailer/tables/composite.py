@@ -21,8 +21,8 @@ class _CompositeTable(Table):
         for spec in specs:
             if split_spec(spec) is None:
                 raise ConfigError(f'bad syntax: "{self.name}"; need "{self.type}:{{type:name...}}"')
-        self.tables = tuple(context.tables.open(spec) for spec in specs)
-        self.pattern = any(table.pattern for table in self.tables)
+        self.parts = tuple(context.tables.open(spec) for spec in specs)
+        self.pattern = any(table.pattern for table in self.parts)
 
 
 class UnionTable(_CompositeTable):
@@ -33,7 +33,7 @@ class UnionTable(_CompositeTable):
     async def lookup(self, key: str) -> str | None:
         if not key.isascii() and not self.acceptable(key):
             return None
-        values = [value for table in self.tables if (value := await table.lookup(key)) is not None]
+        values = [value for table in self.parts if (value := await table.lookup(key)) is not None]
         return ",".join(values) if values else None
 
 
@@ -46,7 +46,7 @@ class PipeTable(_CompositeTable):
         if not key.isascii() and not self.acceptable(key):
             return None
         value: str | None = key
-        for table in self.tables:
+        for table in self.parts:
             value = await table.lookup(value)
             if value is None:
                 return None
