@@ -71,7 +71,9 @@ class Envelope:
     addresses are completed (local_header_rewrite_clients). ``body`` is "", ``7BIT`` or ``8BITMIME``. ``ret`` is "",
     ``FULL`` or ``HDRS``. ``size`` is the client's SIZE= promise, 0 for none. ``overrides`` holds
     receive_override_options. The fields from ``hold`` on are actions that access checks, header checks or milters asked
-    for (access(5), header_checks(5)).
+    for (access(5), header_checks(5)). ``expanded`` lists recipients that asked for success notices and turned out to be
+    lists: ``[address, orcpt, original]`` each; their notice says ``expanded`` (RFC 3461 5.2.7.4), whatever becomes of the
+    members.
     """
 
     sender: str = ""
@@ -93,4 +95,5 @@ class Envelope:
     bcc: list[str] = field(default_factory=list)
     prepend: list[bytes] = field(default_factory=list)
     verp: str = ""
+    expanded: list[list[str]] = field(default_factory=list)
     probe: str = ""  # "", "verify" (sendmail -bv: report only) or "trace" (sendmail -v: deliver and report)

@@ -1,0 +1,98 @@
+"""Build the chain of steps between whoever receives a message and the queue.
+
+From the outside in: size limit, header section, recipients, queue. Each step wraps the next one's writer and knows only
+its own rule; all share the message's `Passage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from mailer.clean.addresses import AddressRules
+from mailer.clean.headers import HeaderStep, RuleFactory
+from mailer.clean.hygiene import Hygiene
+from mailer.clean.limits import SizeStep
+from mailer.clean.missing import MissingFields
+from mailer.clean.passage import Passage, Step, Writer
+from mailer.clean.recipients import RecipientStep
+from mailer.clean.rewriting import HeaderRewriting
+from mailer.interfaces.sink import IMessageSink, IMessageWriter
+from mailer.message.envelope import Envelope, Recipient
+
+__all__ = ["CleanSink", "build"]
+
+
+@implementer(IMessageSink)
+class CleanSink:
+    """:param steps: from the outside in. :param queue: the IMessageSink behind the last one."""
+
+    def __init__(self, steps: Sequence[Step], rules: AddressRules, queue: Any, log: Any) -> None:
+        self._inside_out = tuple(reversed(steps))
+        self._rules = rules
+        self._queue = queue
+        self._log = log
+
+    def open(self, envelope: Envelope, producer: Any = None) -> Writer:
+        passage = Passage(envelope, producer, self._rules, self._log)
+        writer: Writer = self._queue.open(envelope, producer)
+        passage.queue_id = writer.queue_id
+        for step in self._inside_out:
+            writer = step.open(passage, writer)
+        return _CleanWriter(passage, writer)
+
+
+@implementer(IMessageWriter)
+class _CleanWriter:
+    """What the sender of a message holds: the outermost writer, which leaves nothing behind when it fails."""
+
+    __slots__ = ("_next", "_passage", "queue_id")
+
+    def __init__(self, passage: Passage, writer: Writer) -> None:
+        self._passage = passage
+        self._next = writer
+        self.queue_id = writer.queue_id
+
+    def recipient(self, recipient: Recipient) -> None:
+        self._next.recipient(recipient)
+
+    def write(self, chunk: bytes) -> None:
+        prepend = self._passage.envelope.prepend
+        if prepend:
+            # Access checks ask for these before the content; they go above all that the message has.
+            lines = [line.rstrip(b"\r\n") + b"\r\n" for line in prepend]
+            prepend.clear()
+            chunk = b"".join(lines) + chunk
+        self._next.write(chunk)
+
+    async def commit(self) -> str:
+        try:
+            return await self._next.commit()
+        except BaseException:
+            self._next.abort()
+            raise
+
+    def abort(self) -> None:
+        self._next.abort()
+
+
+def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
+    """:param context: mailer.interfaces.context.Context with ``settings``, ``tables``, ``log`` and ``seconds``.
+    :param addressing: mailer.addressing.service.Addressing of the same settings.
+    :param queue: the IMessageSink that takes cleaned messages."""
+    settings = context.settings
+    rules = AddressRules(settings, addressing)
+    header_rules: list[RuleFactory] = [
+        Hygiene(settings),
+        HeaderRewriting(settings, addressing, rules),
+        MissingFields(settings, context.seconds),
+    ]
+    steps: list[Step] = [
+        SizeStep(settings.message_size_limit),
+        HeaderStep(settings.header_size_limit, header_rules),
+        # Milters that see every message belong here: all headers are as they will be, recipients not yet expanded.
+        RecipientStep(settings, addressing, rules),
+    ]
+    return CleanSink(steps, rules, queue, context.log)

@@ -1,0 +1,105 @@
+"""One message on its way through the chain: what its steps share, and how they speak of it in the log."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from mailer.clean.addresses import AddressRules
+from mailer.interfaces.sink import IProducer
+from mailer.message.envelope import Envelope, Recipient
+from mailer.message.status import MailError
+
+__all__ = ["Passage", "Step", "Writer"]
+
+#: How much of the content in question a log line shows.
+_SHOWN = 200
+
+
+class Writer(Protocol):
+    """What IMessageWriter promises, for type checkers."""
+
+    queue_id: str
+
+    def recipient(self, recipient: Recipient) -> None: ...
+    def write(self, chunk: bytes) -> None: ...
+    async def commit(self) -> str: ...
+    def abort(self) -> None: ...
+
+
+class Step(Protocol):
+    """One rule of the chain, for all messages. ``open`` wraps a message's next writer into its own."""
+
+    def open(self, passage: Passage, writer: Writer) -> Writer: ...
+
+
+class Passage:
+    """``refusal`` is why the message will not be taken; the steps then let all further content fall.
+
+    ``recipients`` are those told so far, as they came.
+    """
+
+    __slots__ = (
+        "_rules",
+        "_sender",
+        "envelope",
+        "log",
+        "message_id_logged",
+        "producer",
+        "queue_id",
+        "recipients",
+        "refusal",
+    )
+
+    def __init__(self, envelope: Envelope, producer: IProducer | None, rules: AddressRules, log: Any) -> None:
+        self.envelope = envelope
+        self.producer = producer
+        self.log = log
+        self.queue_id = ""
+        self.recipients: list[Recipient] = []
+        self.refusal: MailError | None = None
+        self.message_id_logged = False
+        self._rules = rules
+        self._sender: str | None = None
+
+    @property
+    def mapped(self) -> bool:
+        """Whether addresses are looked up in tables (receive_override_options)."""
+        return "no_address_mappings" not in self.envelope.overrides
+
+    @property
+    def checked(self) -> bool:
+        """Whether header and body checks apply."""
+        return "no_header_body_checks" not in self.envelope.overrides
+
+    async def sender(self) -> str:
+        """The envelope sender, rewritten. :raise MailError:"""
+        if self._sender is None:
+            sender = self.envelope.sender
+            self._sender = await self._rules.envelope_sender(sender, self) if sender else sender
+        return self._sender
+
+    def refuse(self, error: MailError) -> None:
+        """The first refusal counts."""
+        if self.refusal is None:
+            self.refusal = error
+
+    def note_message_id(self, name: str, message_id: str) -> None:
+        """Log a Message-Id or Resent-Message-Id field, given in lower case, with its text."""
+        self.log.info(f"{self.queue_id}: {name}={message_id}")
+        if name == "message-id":
+            self.message_id_logged = True
+
+    async def note(self, action: str, kind: str, content: str, reason: str) -> None:
+        """Log what a check did about a piece of content: ``QID: action: kind content from client; ...: reason``."""
+        client = self.envelope.client
+        origin = client.printable if client.protocol else "local"
+        parts = [f"{self.queue_id}: {action}: {kind} {content[:_SHOWN]} from {origin}; from=<{await self.sender()}>"]
+        if self.recipients:
+            parts.append(f" to=<{await self._rules.envelope_recipient(self.recipients[-1].address, self)}>")
+        if client.protocol:
+            parts.append(f" proto={client.protocol}")
+        if client.helo:
+            parts.append(f" helo=<{client.helo}>")
+        if reason:
+            parts.append(f": {reason}")
+        self.log.info("".join(parts))

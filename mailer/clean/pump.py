@@ -1,0 +1,85 @@
+"""Content through a step that may have to wait for a table: strictly in order, holding what arrives meanwhile.
+
+Nothing is created for content that needs no waiting but the one Deferred that a coroutine costs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+
+from mailer.clean.passage import Passage, Writer
+from mailer.message.envelope import Recipient
+from mailer.message.status import MailError
+
+__all__ = ["PumpingWriter"]
+
+
+class PumpingWriter:
+    """A step's writer. Subclasses implement ``process`` and ``finish``; both may raise MailError to refuse the message.
+
+    A refusal, or a failure that is nobody's intention, is kept for ``commit``, and further content falls.
+    """
+
+    __slots__ = ("_busy", "_held", "_next", "_paused", "_running", "_stopped", "passage", "queue_id")
+
+    def __init__(self, passage: Passage, writer: Writer) -> None:
+        self.passage = passage
+        self.queue_id = writer.queue_id
+        self._next = writer
+        self._held: deque[bytes] = deque()
+        self._busy = self._paused = self._stopped = False
+        self._running: Deferred[None] | None = None
+
+    async def process(self, chunk: bytes) -> None:
+        """Take some content and write on what is to be kept, with ``self.pass_on``."""
+        raise NotImplementedError
+
+    async def finish(self) -> None:
+        """The content is complete."""
+        raise NotImplementedError
+
+    def pass_on(self, chunk: bytes) -> None:
+        if not self._stopped:
+            self._next.write(chunk)
+
+    def recipient(self, recipient: Recipient) -> None:
+        self._next.recipient(recipient)
+
+    def write(self, chunk: bytes) -> None:
+        if self._stopped or self.passage.refusal is not None:
+            return
+        self._held.append(chunk)
+        if not self._busy:
+            self._busy = True
+            self._running = Deferred.fromCoroutine(self._drain())
+        elif not self._paused and self.passage.producer is not None:
+            self._paused = True
+            self.passage.producer.pause()
+
+    async def commit(self) -> str:
+        if self._running is not None:
+            await self._running
+        if self.passage.refusal is None:
+            await self.finish()
+        return await self._next.commit()
+
+    def abort(self) -> None:
+        self._stopped = True
+        self._held.clear()
+        self._next.abort()
+
+    async def _drain(self) -> None:
+        try:
+            while self._held and not self._stopped:
+                await self.process(self._held.popleft())
+        except MailError as error:
+            self.passage.refuse(error)
+        finally:
+            self._busy = False
+            if self.passage.refusal is not None:
+                self._held.clear()
+            if self._paused and self.passage.producer is not None:
+                self._paused = False
+                self.passage.producer.resume()

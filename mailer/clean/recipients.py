@@ -1,0 +1,167 @@
+"""The last step before the queue: who gets the message.
+
+Recipients are completed and mapped, expanded by virtual_alias_maps, joined by the automatic copies (always_bcc,
+sender_bcc_maps, recipient_bcc_maps, BCC actions), and told to the queue once each. All of it happens at ``commit``: then
+every action that checks asked for is known, and one wait covers all lookups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mailer.addressing.lookup import AddressMap
+from mailer.clean.addresses import AddressRules, not_written
+from mailer.clean.passage import Passage, Writer
+from mailer.message.address import fold
+from mailer.message.envelope import Notify, Recipient
+from mailer.message.status import PermanentError, TemporaryError
+
+__all__ = ["RecipientStep"]
+
+_EXPANDED = Notify.SUCCESS
+
+
+class RecipientStep:
+    """The rules for all messages of a service."""
+
+    def __init__(self, settings: Any, addressing: Any, rules: AddressRules) -> None:
+        self.rules = rules
+        self.mapper = addressing.mapper
+        self.always_bcc = settings.always_bcc
+        self.keep_original = settings.enable_original_recipient
+        self.duplicate_limit = settings.duplicate_filter_limit
+        # Nothing to ask and nobody to add: recipients only need to be complete.
+        self.plain = (
+            rules.plain_recipients
+            and not self.mapper.virtual_aliases
+            and not self.mapper.sender_bcc
+            and not self.mapper.recipient_bcc
+            and not self.always_bcc
+        )
+
+    def open(self, passage: Passage, writer: Writer) -> Writer:
+        return _RecipientWriter(self, passage, writer)
+
+
+class _RecipientWriter:
+    __slots__ = ("_next", "_passage", "_step", "queue_id", "write")
+
+    def __init__(self, step: RecipientStep, passage: Passage, writer: Writer) -> None:
+        self._step = step
+        self._passage = passage
+        self._next = writer
+        self.queue_id = writer.queue_id
+        self.write = writer.write
+
+    def recipient(self, recipient: Recipient) -> None:
+        self._passage.recipients.append(recipient)
+
+    async def commit(self) -> str:
+        passage, envelope = self._passage, self._passage.envelope
+        if passage.refusal is not None:
+            raise passage.refusal
+        envelope.sender = await passage.sender()
+        if envelope.discard:
+            self._next.abort()
+            return ""
+        for recipient in await _Distribution(self._step, passage).settle():
+            self._next.recipient(recipient)
+        return await self._next.commit()
+
+    def abort(self) -> None:
+        self._next.abort()
+
+
+class _Distribution:
+    """The recipients of one message, settled once."""
+
+    def __init__(self, step: RecipientStep, passage: Passage) -> None:
+        self._step = step
+        self._passage = passage
+        self._settled: list[Recipient] = []
+        self._seen: set[tuple[str, int, str, str]] = set()
+
+    async def settle(self) -> list[Recipient]:
+        """:raise MailError: nobody is left, a limit was hit, or a table cannot tell now."""
+        step, passage = self._step, self._passage
+        envelope = passage.envelope
+        if step.plain and not envelope.bcc:
+            self._complete()
+        else:
+            await self._map()
+        if not self._settled:
+            raise PermanentError("no recipients specified", "5.1.0")
+        if envelope.redirect:
+            # As the queue manager does it: one recipient is left, the first, under the new address.
+            return [replace(self._settled[0], address=step.rules.complete(envelope.redirect))]
+        return self._settled
+
+    def _complete(self) -> None:
+        complete = self._step.rules.complete
+        for recipient in self._passage.recipients:
+            self._add(recipient, complete(recipient.address), recipient.notify)
+
+    async def _map(self) -> None:
+        step, passage = self._step, self._passage
+        envelope = passage.envelope
+        if passage.mapped and envelope.sender:
+            await self._copy_for(step.mapper.sender_bcc, envelope.sender)
+        for recipient in passage.recipients:
+            address = await step.rules.envelope_recipient(recipient.address, passage)
+            await self._expand(recipient, address)
+            if passage.mapped:
+                await self._copy_for(step.mapper.recipient_bcc, address)
+        if step.always_bcc and passage.mapped:
+            await self._copy(step.always_bcc)
+        for address in envelope.bcc:
+            await self._copy(address)
+
+    async def _expand(self, recipient: Recipient, address: str) -> None:
+        mapper, passage = self._step.mapper, self._passage
+        if not mapper.virtual_aliases or not passage.mapped or not address:
+            self._add(recipient, address, recipient.notify)
+            return
+        try:
+            results = await mapper.virtual(address, passage.queue_id)
+        except TemporaryError as error:
+            raise error if error.reply.enhanced == "4.6.0" else not_written(error.cause) from error
+        notify = recipient.notify
+        if len(results) > 1 and notify & _EXPANDED:
+            # RFC 3461 5.2.7.4: success is now, for the list; its members' deliveries do not report it.
+            passage.envelope.expanded.append([address, recipient.orcpt, recipient.original or recipient.address])
+            notify = notify & ~_EXPANDED or Notify.NEVER
+        for result in results:
+            self._add(recipient, result, notify)
+
+    async def _copy_for(self, maps: AddressMap, address: str) -> None:
+        """Add the copy that a table asks for."""
+        if not maps:
+            return
+        try:
+            copy = await maps.find(address)
+        except TemporaryError as error:
+            passage = self._passage
+            passage.log.warning(
+                f"{passage.queue_id}: {maps.title} map lookup problem -- message not accepted, try again later"
+            )
+            raise not_written(error.cause) from error
+        if copy:
+            await self._copy(copy)
+
+    async def _copy(self, address: str) -> None:
+        """Add a recipient that nobody is told about."""
+        rules, passage = self._step.rules, self._passage
+        mapped = await rules.envelope_recipient(address, passage)
+        await self._expand(Recipient(mapped, mapped, Notify.NEVER), mapped)
+
+    def _add(self, recipient: Recipient, address: str, notify: Notify) -> None:
+        original = (recipient.original or recipient.address) if self._step.keep_original else ""
+        key = (recipient.orcpt, int(notify), original, fold(address))
+        if key in self._seen:
+            return
+        if not self._step.duplicate_limit or len(self._seen) < self._step.duplicate_limit:
+            self._seen.add(key)
+        if address != recipient.address or notify != recipient.notify or original != recipient.original:
+            recipient = replace(recipient, address=address, notify=notify, original=original)
+        self._settled.append(recipient)
