@@ -28,12 +28,10 @@ class ErrorTransport:
     """Gives every recipient the same fate.
 
     :param soft: whether the recipients wait (service ``retry``) or are returned.
-    :param soft_bounce: the parameter of that name.
     """
 
-    def __init__(self, soft: bool, soft_bounce: bool = False) -> None:
+    def __init__(self, soft: bool) -> None:
         self._soft = soft
-        self._soft_bounce = soft_bounce
 
     async def deliver(self, request: DeliveryRequest, outcomes: Any) -> None:
         status, text = split_status(request.nexthop, "4.0.0" if self._soft else "5.0.0")
@@ -45,7 +43,7 @@ class ErrorTransport:
             outcomes.tell(recipient, outcome)
 
     def _fate(self, status: str) -> tuple[Fate, str]:
-        if self._soft or self._soft_bounce:
+        if self._soft:
             return Fate.DEFERRED, "4" + status[1:]
         return Fate.BOUNCED, "5" + status[1:]
 
@@ -55,9 +53,9 @@ class ErrorTransport:
 
 def build(argument: Sequence[str], context: Any) -> ErrorTransport:
     """The ``error`` command of master.cf; the service that is called ``retry`` defers."""
-    return ErrorTransport(context.name == "retry", context.settings.soft_bounce)
+    return ErrorTransport(context.name == "retry")
 
 
 def build_retry(argument: Sequence[str], context: Any) -> ErrorTransport:
     """An ``error`` that defers under any service name."""
-    return ErrorTransport(True, context.settings.soft_bounce)
+    return ErrorTransport(True)

@@ -24,13 +24,12 @@ __all__ = ["BrokenOff", "ClientConnection"]
 
 
 class BrokenOff(Exception):
-    """The conversation ended while a reply was awaited: ``failure`` says why, ``step`` where, ``garbage`` with what."""
+    """The conversation ended while a reply was awaited: ``failure`` says why, ``step`` where."""
 
-    def __init__(self, failure: Failure, step: Step, garbage: str = "") -> None:
+    def __init__(self, failure: Failure, step: Step) -> None:
         super().__init__(f"{failure.value} at {step.value}")
         self.failure = failure
         self.step = step
-        self.garbage = garbage
 
 
 @implementer(IPushProducer)
@@ -41,6 +40,7 @@ class ClientConnection(Protocol):
     :param limits: seconds for each Step.
     :param sweep: watches the time limits.
     :param closed: called once, with this object, when the connection is gone or of no more use.
+    :param remark: called with replies that are worth a remark (``Event.REMARK``).
 
     ``idle_limit`` is how long the connection may wait for something to do before it says QUIT by itself.
     """
@@ -51,12 +51,15 @@ class ClientConnection(Protocol):
         limits: Mapping[Step, float],
         sweep: Sweep,
         closed: Callable[[ClientConnection], None] = lambda connection: None,
+        remark: Callable[[PeerReply], None] = lambda reply: None,
     ) -> None:
         self.conversation = conversation
         self.deadline = NEVER
         self.idle_limit = NEVER
         self.wait_for_quit = False
         self.connected_at = 0.0
+        self.remark = remark
+        self._leaving = False
         self.made: Deferred[ClientConnection] | None = None
         self._limits = limits
         self._sweep = sweep
@@ -99,12 +102,20 @@ class ClientConnection(Protocol):
         self._renew()
 
     def quit(self) -> None:
-        """Take leave: QUIT, and away (after the reply, if ``wait_for_quit``)."""
-        if self.conversation.usable:
-            self.conversation.quit()
-            self._flush()
-        if not (self.wait_for_quit and self.conversation.step is Step.QUIT):
+        """Take leave: QUIT as soon as it may be said, and away (after the reply, if ``wait_for_quit``)."""
+        conversation = self.conversation
+        if not conversation.usable and not conversation.transactions and conversation.step is None:
             self._leave()
+            return
+        conversation.quit()
+        self._leaving = True
+        self._gone()
+        self._flush()
+        self._depart()
+
+    def leave(self) -> None:
+        """Close without QUIT; what is not sent yet goes out first."""
+        self._leave()
 
     def abort(self) -> None:
         """Close without a word, dropping what is not sent yet."""
@@ -129,6 +140,14 @@ class ClientConnection(Protocol):
         self._flush()
         if events:
             self._dispatch(events)
+        if self._leaving:
+            self._depart()
+
+    def _depart(self) -> None:
+        """On the way out: nothing holds us any more but, maybe, the reply to QUIT."""
+        step = self.conversation.step
+        if step is None or step is Step.QUIT and not self.wait_for_quit:
+            self._leave()
 
     def connectionLost(self, reason: TwistedFailure = None) -> None:  # type: ignore[assignment]
         self.deadline = NEVER
@@ -169,7 +188,7 @@ class ClientConnection(Protocol):
             early, self._early = self._early, None
             waiting.callback(early)
         elif not self.conversation.usable and self.conversation.step is None:
-            waiting.errback(BrokenOff(self.conversation.failure or Failure.LOST, step, self.conversation.garbage))
+            waiting.errback(BrokenOff(self.conversation.failure or Failure.LOST, step))
         else:
             self._reply = waiting
         return waiting
@@ -193,6 +212,8 @@ class ClientConnection(Protocol):
                 done.callback(subject)
             elif event is Event.REPLY:
                 self._replied(subject)
+            elif event is Event.REMARK:
+                self.remark(subject)
             elif event is Event.CONTENT:
                 Deferred.fromCoroutine(self._stream(subject))
             else:
@@ -209,7 +230,7 @@ class ClientConnection(Protocol):
         conversation = self.conversation
         waiting, self._reply = self._reply, None
         if waiting is not None:
-            waiting.errback(BrokenOff(conversation.failure or Failure.LOST, self._reply_step, conversation.garbage))
+            waiting.errback(BrokenOff(conversation.failure or Failure.LOST, self._reply_step))
         self._leave()
 
     def _leave(self) -> None:
@@ -238,7 +259,7 @@ class ClientConnection(Protocol):
             if transaction.failure is None:
                 self.conversation.end_body()
         except Exception as error:
-            transaction.garbage = str(error)
+            transaction.failure_cause = error
             self._dispatch(self.conversation.fail(Failure.LOCAL))
             self.abort()
         finally:

@@ -126,7 +126,8 @@ class Delivery:
         session = await self._desk.connect(destination, address, key)
         if isinstance(session, Reason):
             self._why = session
-            self._desk.log.info(session.text)
+            if not destination.path:
+                self._desk.log.info(session.text)
             return None
         return session
 
@@ -139,13 +140,14 @@ class Delivery:
         """Carry the message. :return: False if a session that had been kept turned out to be gone."""
         desk, request = self._desk, self._request
         session.uses += 1
+        session.queue_id = request.queue_id
         refusal = self._unfit(session)
         if refusal is not None:
             self._fail(refusal, session, throttle=False)
-            self._put_away(session, destination)
+            self._turn_away(session, destination, refusal)
             return True
         self._connected = desk.seconds()
-        last = not (desk.pool.wanted(destination.path or destination.host) and desk.pool.keeps(session))
+        last = not self._keeps(session, destination)
         transaction = self._transaction(session, last)
         content = None
         if request.probe:
@@ -162,9 +164,23 @@ class Delivery:
             self._next_round()
         return True
 
+    def _turn_away(self, session: Session, destination: Destination, refusal: Reason) -> None:
+        """The session was not needed after all."""
+        if self._keeps(session, destination):
+            self._desk.pool.put(session)
+        elif refusal.status == "5.6.7":
+            session.connection.quit()
+        else:
+            session.connection.leave()
+
+    def _keeps(self, session: Session, destination: Destination) -> bool:
+        """Whether the session shall stay open after this message."""
+        pool = self._desk.pool
+        return bool(pool.wanted(destination.path or destination.host, self._request.busy) and pool.keeps(session))
+
     def _put_away(self, session: Session, destination: Destination, last: bool = False) -> None:
         conversation = session.connection.conversation
-        if not last and conversation.usable and self._desk.pool.keeps(session):
+        if not last and conversation.usable and conversation.welcome and self._desk.pool.keeps(session):
             self._desk.pool.put(session)
         else:
             session.connection.quit()
@@ -216,7 +232,6 @@ class Delivery:
             self._carried = True
         elif open_ones:
             assert transaction.step is not None
-            self._garbage(transaction, session)
             reason = breakdown(transaction.failure, transaction.step, session)
             self._fail(reason, session, throttle=True, recipients=open_ones)
 
@@ -259,13 +274,6 @@ class Delivery:
     def _said(self, reply: PeerReply, session: Session, command: str) -> Reason:
         return from_reply(reply, session.host, f"host {session.name} said: {reply.line} (in reply to {command})")
 
-    def _garbage(self, transaction: Transaction, session: Session) -> None:
-        if transaction.failure is Failure.GARBAGE:
-            kind = "LMTP" if self._parameters.lmtp else "ESMTP"
-            self._desk.log.warning(
-                f"{self._request.queue_id}: non-{kind} response from {session.relay}: {transaction.garbage[:100]}"
-            )
-
     # Fates.
 
     def _soft(self, reason: Reason) -> bool:
@@ -297,8 +305,6 @@ class Delivery:
             self._failed(recipient, reason, session)
 
     def _failed(self, recipient: Recipient, reason: Reason, session: Session | None) -> None:
-        if self._parameters.soft_bounce and not reason.soft:
-            reason = reason.softened()
         fate = Fate.DEFERRED if reason.soft else Fate.BOUNCED
         if self._request.probe:
             fate = Fate.UNDELIVERABLE

@@ -43,7 +43,7 @@ def mail_command(request: DeliveryRequest, offers: Offers, parameters: ClientPar
     command = b"MAIL FROM:<%s>" % _path(envelope.sender, parameters)
     if not offers.esmtp:
         return command
-    if offers.size:
+    if offers.size_limit:
         command += b" SIZE=%d" % request.content.size
     if offers.eightbit and envelope.body:
         command += b" BODY=" + envelope.body.encode("ascii")
@@ -61,7 +61,7 @@ def rcpt_command(recipient: Recipient, offers: Offers, parameters: ClientParamet
     """RCPT TO, with ORCPT and NOTIFY if the server understands them."""
     command = b"RCPT TO:<%s>" % _path(recipient.address, parameters)
     if offers.dsn:
-        orcpt = recipient.orcpt or _original(recipient, smtputf8)
+        orcpt = recipient.orcpt or _original(recipient)
         kind, _, address = orcpt.partition(";")
         utf8 = kind.lower() == "utf-8" and not address.isascii()
         command += b" ORCPT=%s;%s" % (encode(kind), _unitext(address) if utf8 and not smtputf8 else xtext(address))
@@ -70,9 +70,8 @@ def rcpt_command(recipient: Recipient, offers: Offers, parameters: ClientParamet
     return command
 
 
-def _original(recipient: Recipient, smtputf8: bool) -> str:
-    address = quote(recipient.original or recipient.address)
-    return f"utf-8;{address}" if smtputf8 and not address.isascii() else f"rfc822;{address}"
+def _original(recipient: Recipient) -> str:
+    return "rfc822;" + quote(recipient.original or recipient.address)
 
 
 def xforward_commands(client: Client, source: str, offered: frozenset[str], ident: str) -> list[tuple[bytes, Step]]:

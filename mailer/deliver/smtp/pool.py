@@ -36,10 +36,13 @@ class Pool:
             return False
         return self._seconds() - session.started < parameters.reuse_time_limit
 
-    def wanted(self, name: str) -> bool:
-        """Whether sessions to this destination (a domain, host or path) are kept at all."""
+    def wanted(self, name: str, busy: bool) -> bool:
+        """Whether a session to this destination (a domain, host or path) is kept.
+
+        :param busy: whether more mail waits for the destination.
+        """
         parameters = self._parameters
-        return parameters.cache_on_demand or name.lower() in parameters.cache_destinations
+        return busy and parameters.cache_on_demand or name.lower() in parameters.cache_destinations
 
     def put(self, session: Session) -> None:
         """Keep a session that has nothing under way."""

@@ -41,7 +41,7 @@ def from_reply(reply: PeerReply, host: str, text: str, soften: bool = False) -> 
     """
     status = reply.enhanced
     if status[:1] not in ("4", "5"):
-        # A yes where it makes no sense, or a reply out of order.
+        # A yes where it makes no sense.
         status, text = "5.5.0", "Protocol error: " + text
     if soften and status[0] == "5":
         status = "4" + status[1:]

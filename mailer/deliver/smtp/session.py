@@ -38,6 +38,13 @@ _STEPS = {
 }
 
 
+#: The names of ehlo_keywords settings, in the order in which they are logged.
+_KEYWORDS = (
+    "8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VRFY", "XCLIENT", "XFORWARD", "STARTTLS",
+    "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "CHUNKING",
+)  # fmt: skip
+
+
 class SiteFailed(Exception):
     """This server is of no use now; another one may be."""
 
@@ -57,7 +64,20 @@ class MessageRefused(Exception):
 class Session:
     """``name`` is ``host[address]``, ``relay`` the same with its port, as logs show them."""
 
-    __slots__ = ("connection", "offers", "host", "address", "name", "relay", "key", "best_mx", "pix", "started", "uses")
+    __slots__ = (
+        "connection",
+        "offers",
+        "host",
+        "address",
+        "name",
+        "relay",
+        "key",
+        "best_mx",
+        "pix",
+        "started",
+        "uses",
+        "queue_id",
+    )
 
     def __init__(self, connection: ClientConnection, host: str, address: str, port: int, key: Any = None) -> None:
         self.connection = connection
@@ -71,6 +91,7 @@ class Session:
         self.pix: frozenset[str] = frozenset()
         self.started = 0.0
         self.uses = 0
+        self.queue_id = ""  # of the message under way
 
 
 class Policy(Protocol):
@@ -113,6 +134,7 @@ async def greet(session: Session, request: DeliveryRequest, nexthop: str, detect
 
 
 def _refusal(reply: PeerReply, session: Session, soften: bool = False) -> Reason:
+    soften = soften and reply.code // 100 == 5
     return from_reply(reply, session.host, f"host {session.name} refused to talk to me: {reply.line}", soften)
 
 
@@ -146,13 +168,14 @@ async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_
         word.lower() for word in (parameters.discard_keywords if words is None else words.replace(",", " ").split())
     }
     if ignored and "silent-discard" not in ignored:
-        log.info("discarding EHLO keywords: " + " ".join(word.upper() for word in sorted(ignored)))
+        listed = [word for word in _KEYWORDS if word.lower() in ignored]
+        log.info("discarding EHLO keywords: " + " ".join(listed))
     offers = session.offers = parse_offers(reply.text, ignored)
     session.connection.conversation.pipelining = offers.pipelining
     if offers.bad_size:
         log.warning(f'bad EHLO SIZE limit "{offers.bad_size}" from {session.relay}')
     if offers.smtputf8 and not offers.eightbit:
-        log.info(f"host {session.relay} offers SMTPUTF8 support, but not 8BITMIME")
+        log.info(f"host {session.name} offers SMTPUTF8 support, but not 8BITMIME")
         offers.eightbit = True
     if detect_loops and offers.host.lower() == parameters.myhostname.lower():
         log.warning(f"host {session.relay} replied to HELO/EHLO with my own hostname {parameters.myhostname}")
@@ -174,8 +197,12 @@ async def _note_pix(session: Session, greeting: PeerReply, request: DeliveryRequ
     words = None
     if desk.pix_maps is not None:
         words = await desk.pix_maps.lookup(session.address)
-    names = desk.parameters.pix_workarounds if words is None else words.replace(",", " ").split()
-    session.pix = frozenset(name.lower() for name in names)
-    if session.pix:
-        listed = " ".join(sorted(session.pix, reverse=True))
-        desk.log.info(f"{request.queue_id}: enabling PIX workarounds: {listed} for {session.relay}")
+    chosen = {
+        name.lower() for name in (desk.parameters.pix_workarounds if words is None else words.replace(",", " ").split())
+    }
+    if desk.seconds() - request.envelope.arrival < desk.parameters.pix_threshold_time:
+        chosen.discard("delay_dotcrlf")
+    session.pix = frozenset(chosen)
+    listed = [name for name in ("disable_esmtp", "delay_dotcrlf") if name in chosen]
+    if listed:
+        desk.log.info(f"{request.queue_id}: enabling PIX workarounds: {' '.join(listed)} for {session.relay}")

@@ -27,6 +27,7 @@ from mailer.net.client_connect import BindFailed, ConnectFailed, call
 from mailer.net.own_addresses import own_addresses
 from mailer.net.sweep import Sweep
 from mailer.wire.smtp.client import Conversation
+from mailer.wire.smtp.replies import GARBAGE, PeerReply
 
 __all__ = ["Desk", "SmtpTransport", "build_lmtp", "build_smtp"]
 
@@ -94,6 +95,7 @@ class Desk:
             connection.wait_for_quit = not parameters.skip_quit_response
             session = Session(connection, address.host, address.address, destination.port, key)
             session.started = self._reactor.seconds()
+            connection.remark = partial(self._remark, session)
             try:
                 await call(
                     self._callers, connection, address.address, destination.port, parameters.connect_timeout, bind
@@ -107,6 +109,21 @@ class Desk:
                 return Reason("4.4.1", f"connect to {session.relay}: {error}")
             else:
                 return session
+
+    def _remark(self, session: Session, reply: PeerReply) -> None:
+        """What is odd about a reply is for the administrator to know."""
+        warning, text, limit = self.log.warning, reply.text, self.parameters.reply_limit
+        if reply.code != GARBAGE:
+            many = "\n" in text
+            kind = "multi-line response longer than {}" if many else "response longer than {}:"
+            warning(f"{session.relay}: {kind.format(limit)} {text[:30]}...")
+        elif session.connection.conversation.pipelining:
+            protocol, name = ("LMTP", "lmtp_discard_lhlo") if self.parameters.lmtp else ("ESMTP", "smtp_discard_ehlo")
+            warning(f"{session.queue_id}: non-{protocol} response from {session.relay}: {text[:100]}")
+            warning(
+                f"to prevent loss of mail, turn off command pipelining for {session.address}"
+                f" with the {name}_keyword_address_maps parameter"
+            )
 
     def _bind_address(self, address: Address) -> str:
         parameters = self.parameters

@@ -40,11 +40,12 @@ class Step(Enum):
 
 
 class Event(Enum):
-    """What happened. REPLY comes with a PeerReply (to a ``command`` or the greeting), the others with a Transaction."""
+    """What happened. REPLY comes with a PeerReply (to a ``command`` or the greeting), CONTENT and FINISHED with a Transaction."""
 
     REPLY = "a command that is no part of a transaction was answered"
     CONTENT = "the server waits for the content of the transaction, which is not at hand: call body and end_body"
     FINISHED = "the transaction is over; its fields say how"
+    REMARK = "what came is no reply (GARBAGE), or a reply had to be cut; its PeerReply comes with it"
     CLOSED = "the conversation is of no more use"
 
 
@@ -53,7 +54,6 @@ class Failure(Enum):
 
     LOST = "lost"  # the server closed the connection, or the network did
     TIMEOUT = "timeout"
-    GARBAGE = "garbage"  # what came is no reply
     LOCAL = "local"  # our own content could not be read to its end
 
 
@@ -69,13 +69,12 @@ class Transaction:
 
     Afterwards: ``mail_reply``, ``rcpt_replies`` (as many as came), ``accepted`` (indices of accepted recipients),
     ``data_reply``, ``replies`` (to the end of data: one, or with LMTP one for each accepted recipient, in order), and,
-    if the conversation broke off, ``failure``, the ``step`` at which it did, and the line that was ``garbage``.
-    ``answered`` says whether any reply came.
+    if the conversation broke off, ``failure`` and the ``step`` at which it did. ``answered`` says whether any reply came.
     """
 
     __slots__ = (
         "mail", "rcpts", "body", "preamble", "last", "stop", "owner",
-        "mail_reply", "rcpt_replies", "accepted", "data_reply", "replies", "failure", "step", "answered", "garbage",
+        "mail_reply", "rcpt_replies", "accepted", "data_reply", "replies", "failure", "step", "answered",
     )  # fmt: skip
 
     def __init__(
@@ -102,7 +101,6 @@ class Transaction:
         self.failure: Failure | None = None
         self.step: Step | None = None
         self.answered = False
-        self.garbage = ""
 
 
 Events = list[tuple[Event, "PeerReply | Transaction | None"]]
@@ -115,18 +113,20 @@ class Conversation:
     :param limit: the longest reply that is kept, in octets.
 
     ``pipelining`` is set by the owner when the server offers it. ``usable`` turns False when nothing more can be said:
-    after a failure, garbage, a 421, or QUIT. ``failure`` then tells why, if it was no orderly end.
+    after a failure, or QUIT; ``failure`` then tells why, if it was no orderly end. ``welcome`` turns False as soon as the
+    server has said 421: it may be about to close, so no further message should be tried here.
     """
 
-    __slots__ = ("lmtp", "usable", "failure", "garbage", "_pipelining", "_parser", "_out", "_pending", "_expected",
-                 "_current", "_events", "_waiting")  # fmt: skip
+    __slots__ = ("lmtp", "usable", "welcome", "pipelining", "failure", "_leaving", "_parser", "_out", "_pending",
+                 "_expected", "_current", "_events", "_waiting")  # fmt: skip
 
     def __init__(self, lmtp: bool = False, limit: int = 2048) -> None:
         self.lmtp = lmtp
         self.usable = True
+        self.welcome = True
+        self.pipelining = False
         self.failure: Failure | None = None
-        self.garbage = ""
-        self._pipelining = False
+        self._leaving = False  # QUIT has been said, or is about to be
         self._parser = ReplyParser(limit)
         self._out: list[bytes] = []
         self._pending: deque[tuple[bytes, Step, Transaction | None]] = deque()
@@ -134,15 +134,6 @@ class Conversation:
         self._current: Transaction | None = None  # DATA said, final dot not yet: nothing else may be sent
         self._waiting: deque[Transaction] = deque()  # begun or to be begun, in order, not finished
         self._events: Events = []
-
-    @property
-    def pipelining(self) -> bool:
-        return self._pipelining
-
-    @pipelining.setter
-    def pipelining(self, offered: bool) -> None:
-        # Once commands are sent ahead, a line that is no reply could shift all answers by one: then it is an error.
-        self._pipelining = self._parser.strict = offered
 
     @property
     def step(self) -> Step | None:
@@ -187,9 +178,11 @@ class Conversation:
         self._pump()
 
     def quit(self) -> None:
-        """Say QUIT after everything else; nobody need wait for the answer."""
-        self._pending.append((b"QUIT", Step.QUIT, None))
-        self._pump()
+        """Say QUIT after everything else, if it has not been said."""
+        if not self._leaving:
+            self._leaving = True
+            self._pending.append((b"QUIT", Step.QUIT, None))
+            self._pump()
 
     def body(self, wire: bytes) -> None:
         """Send a piece of the content that a CONTENT event asked for."""
@@ -224,12 +217,12 @@ class Conversation:
         return events
 
     def _reply(self, reply: PeerReply) -> None:
-        if reply.code == GARBAGE:
-            self.failure, self.garbage = Failure.GARBAGE, reply.text
-            self._abandon(Failure.GARBAGE)
-            return
+        if reply.code == GARBAGE or reply.excess:
+            self._events.append((Event.REMARK, reply))
+            if reply.code == GARBAGE:
+                return
         if reply.code == 421:
-            self.usable = False  # the server is about to close; what was sent already may still be answered
+            self.welcome = False
         if not self._expected:
             # Nobody asked: a farewell (421) before the connection is closed, or a server out of step.
             self.usable = False
@@ -250,7 +243,7 @@ class Conversation:
             self._events.append((Event.CLOSED, None))
         elif step is Step.RSET:
             if reply.code // 100 != 2:
-                self.usable = False
+                self.welcome = False
         else:
             self._events.append((Event.REPLY, reply))
 
@@ -279,7 +272,7 @@ class Conversation:
         elif transaction.stop is not None:
             # A probe that got as far as this has its answer; the server waits for content, so only closing is left.
             self._current = None
-            self.usable = False
+            self.usable = self.welcome = False
             self._finish(transaction)
         elif not transaction.accepted:
             self._end(transaction)  # all recipients were refused, but DATA was on its way already
@@ -299,7 +292,7 @@ class Conversation:
     def _pump(self) -> None:
         """Put out what may be said now: everything, or one command, and nothing between DATA and the final dot."""
         pending, out, expected = self._pending, self._out, self._expected
-        while pending and self._current is None and (self._pipelining or not expected):
+        while pending and self._current is None and (self.pipelining or not expected):
             line, step, transaction = pending.popleft()
             out.append(line + b"\r\n")
             expected.append((step, transaction))
@@ -323,7 +316,8 @@ class Conversation:
     def _reset(self, transaction: Transaction) -> None:
         """End a transaction before its content."""
         self._pending.appendleft((b"RSET", Step.RSET, None))
-        if transaction.last:
+        if transaction.last and not self._leaving:
+            self._leaving = True
             self._pending.insert(1, (b"QUIT", Step.QUIT, None))
         self._finish(transaction)
 
@@ -332,7 +326,8 @@ class Conversation:
         self._out.append(b".\r\n")
         expects = max(len(transaction.accepted), 1) if self.lmtp else 1
         self._expected.extend([(Step.DOT, transaction)] * expects)
-        if transaction.last:
+        if transaction.last and not self._leaving:
+            self._leaving = True
             self._pending.appendleft((b"QUIT", Step.QUIT, None))
         self._pump()
 
@@ -355,7 +350,6 @@ class Conversation:
             else:
                 transaction.step = awaited.get(id(transaction), Step.MAIL)
             transaction.failure = failure
-            transaction.garbage = self.garbage
             self._finish(transaction)
         self._events.append((Event.CLOSED, None))
 

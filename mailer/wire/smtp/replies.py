@@ -50,11 +50,11 @@ class PeerReply:
     def enhanced(self) -> str:
         """The RFC 3463 code of the last line; without one that agrees with the reply's class, ``4.0.0`` and the like.
 
-        A reply that is neither success nor failure (3xx, 1xx) has none: "".
+        A reply that is neither success nor failure (3xx, 1xx), where one of them is due, is a protocol error: ``5.5.0``.
         """
         kind = self.code // 100
         if kind not in (2, 4, 5):
-            return ""
+            return "5.5.0"
         found = _ENHANCED(self.last[4:].lstrip(" "))
         if found is None or found.group()[0] != str(kind):
             return f"{kind}.0.0"
@@ -76,18 +76,15 @@ def printable(line: bytes) -> str:
 
 
 class ReplyParser:
-    """Turns chunks into replies.
+    """Turns chunks into replies; a line that is none is reported as GARBAGE.
 
     :param limit: the longest line, and the longest reply, that is kept; in octets.
-    :param strict: whether a line that is no reply is an error (reported as GARBAGE); else such lines are passed over, as
-        a client may do that waits for the answer to each of its commands.
     """
 
-    __slots__ = ("limit", "strict", "_tail", "_cutting", "_lines", "_length", "_count", "_excess")
+    __slots__ = ("limit", "_tail", "_cutting", "_lines", "_length", "_count", "_excess")
 
-    def __init__(self, limit: int = 2048, strict: bool = False) -> None:
+    def __init__(self, limit: int = 2048) -> None:
         self.limit = limit
-        self.strict = strict
         self._tail = b""
         self._cutting = False  # the line under way is already over the limit
         self._lines: list[bytes] = []  # the lines of a reply under way
@@ -129,9 +126,7 @@ class ReplyParser:
     def _line(self, line: bytes, replies: list[PeerReply]) -> None:
         code, mark = line[:3], line[3:4]
         if not (code.isdigit() and len(code) == 3 and mark in (b" ", b"-", b"")):
-            if self.strict:
-                self._lines.clear()
-                self._finish(GARBAGE, line, replies)
+            replies.append(PeerReply(GARBAGE, line))
             return
         if not self._lines and mark != b"-":
             self._finish(int(code), line, replies)
