@@ -6,14 +6,14 @@ business; this module only knows which domain decides.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from mailer.addressing.domains import DomainList, own_addresses
+from mailer.addressing.domains import literal, own_addresses
 from mailer.addressing.rewriting import Completion
 from mailer.message.address import quote
+from mailer.tables.match import DomainList, StringList, matches_subdomains
 
 __all__ = ["AddressClasses", "Resolved", "Resolver", "is_hostname"]
 
@@ -26,18 +26,6 @@ _ROUTED = re.compile(r"[@%!]").search
 def is_hostname(name: str) -> bool:
     """Whether a name may stand for a host (RFC 1123, with underscores and UTF-8; not all digits)."""
     return len(name) <= 255 and _HOSTNAME(name) is not None and not _NUMERIC(name)
-
-
-def _is_literal(domain: str) -> bool:
-    inner = domain[1:-1]
-    try:
-        if inner[:5].lower() == "ipv6:":
-            ipaddress.IPv6Address(inner[5:])
-        else:
-            ipaddress.IPv4Address(inner)
-    except ValueError:
-        return False
-    return domain.endswith("]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +45,22 @@ class AddressClasses:
     :param origin: the domain that completes bare names.
     """
 
-    def __init__(self, settings: Any, tables: Any, log: Any, origin: str) -> None:
-        self._log = log
+    def __init__(self, context: Any, origin: str) -> None:
+        settings = context.settings
+        self._log = context.log
         self._own = own_addresses(settings)
-        parents = settings.parent_domain_matches_subdomains
-        self._destinations = DomainList("mydestination", settings.mydestination, tables)
-        self._aliases = DomainList("virtual_alias_domains", settings.virtual_alias_domains, tables)
-        self._mailboxes = DomainList("virtual_mailbox_domains", settings.virtual_mailbox_domains, tables)
-        self._relays = DomainList("relay_domains", settings.relay_domains, tables, "relay_domains" in parents)
+        self._destinations = StringList(settings.mydestination, context, "mydestination")
+        self._aliases = StringList(settings.virtual_alias_domains, context, "virtual_alias_domains")
+        self._mailboxes = StringList(settings.virtual_mailbox_domains, context, "virtual_mailbox_domains")
+        parents = matches_subdomains(settings, "relay_domains")
+        self._relays = DomainList(settings.relay_domains, context, "relay_domains", parents)
         self._origin = origin.lower()
 
     async def is_local(self, domain: str) -> bool:
         """Whether mail for the domain is ours: mydestination, inet_interfaces, proxy_interfaces."""
-        if domain.startswith("["):
-            return _normal(domain) in self._own or await self._destinations.contains(domain)
-        return await self._destinations.contains(domain)
+        if domain.startswith("[") and literal(domain) in self._own:
+            return True
+        return await self._destinations.match(domain)
 
     async def has_users(self, domain: str) -> bool:
         """Whether bare names in tables stand for addresses in this domain: those of myorigin, too."""
@@ -79,19 +68,19 @@ class AddressClasses:
 
     async def of_remote(self, domain: str) -> str:
         """The class of a domain that `is_local` denies."""
-        if await self._aliases.contains(domain):
+        if await self._aliases.match(domain):
             return "virtual_alias"
-        if await self._mailboxes.contains(domain):
+        if await self._mailboxes.match(domain):
             return "virtual_mailbox"
-        if await self._relays.contains(domain):
+        if await self._relays.match(domain):
             return "relay"
         return "default"
 
     async def warn_of_overlap(self, domain: str) -> None:
         """Say so when a local domain is listed as a virtual one, too: the virtual tables are not looked at then."""
-        if self._aliases and await self._aliases.contains(domain):
+        if self._aliases and await self._aliases.match(domain):
             self._warn_both(domain, "mydestination", "virtual_alias_domains")
-        if self._mailboxes and await self._mailboxes.contains(domain):
+        if self._mailboxes and await self._mailboxes.match(domain):
             self._warn_both(domain, "mydestination", "virtual_mailbox_domains")
 
     def _warn_both(self, domain: str, one: str, other: str) -> None:
@@ -164,12 +153,10 @@ class Resolver:
     def _host(self, domain: str) -> str | None:
         """The domain as a nexthop; None when no host can have that name."""
         if domain.startswith("["):
-            return domain if _is_literal(domain) else None
+            return domain if literal(domain) else None
         if is_hostname(domain):
             return domain
-        if self._numeric_domain and _is_literal(f"[{domain}]"):
-            return f"[{domain}]"
-        return None
+        return literal(f"[{domain}]") if self._numeric_domain else None
 
 
 def _split(address: str) -> tuple[str, str | None]:
@@ -179,14 +166,3 @@ def _split(address: str) -> tuple[str, str | None]:
 
 def _without_dot(domain: str) -> str:
     return domain[:-1] if domain.endswith(".") and len(domain) > 1 and domain[-2] != "." else domain
-
-
-def _normal(literal: str) -> str:
-    """An address literal in the one form that comparisons can rely on."""
-    inner = literal.strip("[]").lower()
-    if inner.startswith("ipv6:"):
-        try:
-            return f"[ipv6:{ipaddress.IPv6Address(inner[5:])}]"
-        except ValueError:
-            return literal
-    return f"[{inner}]"

@@ -11,6 +11,8 @@ from typing import Any
 from mailer.addressing.lookup import AddressMap, Search
 from mailer.message.address import fold
 from mailer.message.status import TemporaryError
+from mailer.tables.match import matches_subdomains
+from mailer.tables.search import find_transport
 
 __all__ = ["Routes", "split_route"]
 
@@ -21,36 +23,6 @@ def split_route(text: str) -> tuple[str, str]:
     """``transport:nexthop`` (the nexthop may hold colons); either may be empty."""
     transport, _, nexthop = text.partition(":")
     return transport, nexthop
-
-
-class TransportMap:
-    """transport_maps: whole address, the same without extension, domain, parent domains, ``*``."""
-
-    def __init__(self, settings: Any, tables: Any, search: Search) -> None:
-        self._map = AddressMap(settings.transport_maps, tables, search, "transport_maps")
-        self._parents = "transport_maps" in settings.parent_domain_matches_subdomains
-
-    def __bool__(self) -> bool:
-        return bool(self._map)
-
-    async def find(self, address: str, domain: str) -> str | None:
-        """The first value found. :raise TemporaryError: cannot tell now."""
-        value = await self._map.find_whole(address)
-        if value is None:
-            value = await self._find_domain(domain)
-        return value if value is not None else await self._map.find_part("*")
-
-    async def _find_domain(self, domain: str) -> str | None:
-        value = await self._map.find_part(domain)
-        if value is not None:
-            return value
-        dot = domain.find(".")
-        while dot >= 0:
-            value = await self._map.find_part(domain[dot + 1 if self._parents else dot :])
-            if value is not None:
-                return value
-            dot = domain.find(".", dot + 1)
-        return None
 
 
 class Routes:
@@ -66,7 +38,9 @@ class Routes:
         self._relayhost = settings.relayhost
         unknown = "User unknown in virtual alias table" if settings.show_user_unknown_table_name else "User unknown"
         self._unknown_alias = ("error", f"5.1.1 {unknown}")
-        self._by_address = TransportMap(settings, tables, search)
+        self._by_address = tables.maps(settings.transport_maps, "transport_maps")
+        self._parents = matches_subdomains(settings, "transport_maps")
+        self._search = search
         self._sender_transports = AddressMap(
             settings.sender_dependent_default_transport_maps, tables, search, "sender_dependent_default_transport_maps"
         )
@@ -83,10 +57,11 @@ class Routes:
         transport, nexthop = await self._of_class(sender, domain, address_class)
         if not self._by_address:
             return transport, nexthop
-        value = await self._by_address.find(fold(recipient), fold(domain))
-        if value is None:
+        search = self._search
+        found = await find_transport(self._by_address, fold(recipient), self._parents, search.delimiters, search.owners)
+        if found is None:
             return transport, nexthop
-        mapped_transport, mapped_nexthop = split_route(value)
+        mapped_transport, mapped_nexthop = split_route(found.value)
         if mapped_transport:
             return mapped_transport, mapped_nexthop or domain
         return transport, mapped_nexthop or nexthop

@@ -30,7 +30,7 @@ class Addressing:
         settings, tables = context.settings, context.tables
         myorigin = origin(settings)
         self.completions = completions(settings, myorigin)
-        self.classes = AddressClasses(settings, tables, context.log, myorigin)
+        self.classes = AddressClasses(context, myorigin)
         self.search = Search(settings, self.classes.has_users)
         self.mapper = Mapper(settings, tables, self.search, self.completions["local"], context.log)
         self._resolver = Resolver(settings, self.classes, self.completions["local"])
