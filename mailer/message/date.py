@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from typing import Any
 
 __all__ = ["mail_date"]
 
@@ -10,12 +10,11 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def mail_date(seconds: float) -> str:
-    """``Mon,  3 Jun 2024 10:00:00 +0200 (CEST)``: local time, whatever the locale.
+def mail_date(local: Any) -> str:
+    """``Mon,  3 Jun 2024 10:00:00 +0200 (CEST)``, whatever the locale.
 
-    :param seconds: since the epoch.
+    :param local: a time.struct_time with its zone, as time.localtime gives it.
     """
-    local = time.localtime(seconds)
     sign, offset = ("-", -local.tm_gmtoff) if local.tm_gmtoff < 0 else ("+", local.tm_gmtoff)
     hours, minutes = divmod(offset // 60, 60)
     return (

@@ -10,6 +10,7 @@ from mailer.receive import lines
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
+    from mailer.tables.match import AddressList
 
 __all__ = ["admit", "farewell", "greet"]
 
@@ -43,11 +44,10 @@ async def admit(session: SmtpSession) -> bool:
     return True
 
 
-async def _listed(session: SmtpSession, clients: object) -> bool:
+async def _listed(session: SmtpSession, clients: AddressList) -> bool:
     try:
-        return await clients.matches(session.client.name, session.client.address)  # type: ignore[attr-defined]
-    except TemporaryError as error:
-        session.service.log.warning(error.cause)
+        return await clients.match(session.client.name, session.client.address)
+    except TemporaryError:  # the list has logged what is wrong with it
         return False
 
 

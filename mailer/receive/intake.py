@@ -56,9 +56,9 @@ class Intake:
         if content:
             self._write(content)
 
-    def cut_short(self, held: bytes) -> None:
-        """The rest of the message does not come: its size is that of its whole lines, with those in ``held``."""
-        end = held.rfind(b"\n") + 1
+    def cut_short(self, waiting: bytes) -> None:
+        """The rest of the message does not come: its size is that of its whole lines, with those in ``waiting``."""
+        end = waiting.rfind(b"\n") + 1
         self._transaction.size += end if end else -self._unfinished
 
     def finish(self) -> None:

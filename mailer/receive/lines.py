@@ -5,6 +5,7 @@ Text only: nobody here decides whether something is logged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from mailer.message.address import quote
@@ -28,6 +29,7 @@ __all__ = [
     "too_big",
 ]
 
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL = {code: f"\\{code:03o}" for code in (*range(32), *range(127, 256))}
 _CONTROL.update({7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 92: "\\\\"})
 
@@ -84,7 +86,7 @@ def rejected(
     action: str = "reject",
 ) -> str:
     """Addresses in internal form; ``sender`` is None outside a transaction."""
-    line = f"{queue_id or 'NOQUEUE'}: {action}: {where} from {client}: {text};"
+    line = f"{queue_id or 'NOQUEUE'}: {action}: {where} from {client}: {_UNPRINTABLE.sub(' ', text)};"
     if sender is not None:
         line += f" from=<{quote(sender)}>"
     if recipient:

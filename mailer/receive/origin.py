@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mailer.config.errors import ConfigError
+from mailer.interfaces.context import Context
 from mailer.message.envelope import Client
 from mailer.net.own_addresses import own_addresses
-from mailer.receive.lists import Lists
+from mailer.tables.match import AddressList, matches_subdomains
 
 __all__ = ["HeaderContext"]
 
@@ -20,7 +21,8 @@ class HeaderContext:
     :raise ConfigError: a member of local_header_rewrite_clients is unknown.
     """
 
-    def __init__(self, settings: Any, tables: Any, lists: Lists) -> None:
+    def __init__(self, context: Context) -> None:
+        settings = context.settings
         self._interfaces: frozenset[str] = frozenset()
         self._networks: Any = None
         self._maps: list[Any] = []
@@ -30,11 +32,13 @@ class HeaderContext:
             if word == "permit_inet_interfaces":
                 self._interfaces = frozenset(own_addresses(settings.inet_interfaces, settings.inet_protocols))
             elif word == "permit_mynetworks":
-                self._networks = lists.clients(settings.mynetworks, "mynetworks")
+                self._networks = AddressList(
+                    settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks")
+                )
             elif word == "check_address_map":
-                self._maps.append(tables.open(next(words, "")))
+                self._maps.append(context.tables.open(next(words, "")))
             elif ":" in word:
-                self._maps.append(tables.open(word))
+                self._maps.append(context.tables.open(word))
             elif word in _FOR_SESSIONS:
                 self._authenticated |= word == "permit_sasl_authenticated"
             else:
@@ -44,7 +48,7 @@ class HeaderContext:
         """:raise TemporaryError: a table cannot tell now."""
         if client.address in self._interfaces or (self._authenticated and client.sasl_username):
             return "local"
-        if self._networks is not None and await self._networks.matches(client.name, client.address):
+        if self._networks is not None and await self._networks.match(client.name, client.address):
             return "local"
         for table in self._maps:
             if await table.lookup(client.address) is not None:

@@ -5,6 +5,7 @@ TLS and SASL add lines and a parenthesis here when they are in use.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from mailer.message.address import encode, quote
@@ -41,7 +42,7 @@ class ReceivedHeader:
         """:param recipient: the only recipient, in internal form, or ""."""
         second = int(self._seconds())
         if second != self._second:
-            self._second, self._date = second, mail_date(second)
+            self._second, self._date = second, mail_date(time.localtime(second))
         target = f"\r\n\tfor <{quote(recipient)}>; " if recipient else ";\r\n\t"
         identity = queue_id if self._hide else f"{protocol} id {queue_id}"
         return encode(f"{source}{identity}{target}{self._date}\r\n")

@@ -12,10 +12,10 @@ from mailer.interfaces.context import Context
 from mailer.receive.anvil import Anvil
 from mailer.receive.footer import RejectFooter
 from mailer.receive.keywords import EhloKeywords
-from mailer.receive.lists import Lists
 from mailer.receive.origin import HeaderContext
 from mailer.receive.peername import PeerNames
 from mailer.receive.received import ReceivedHeader
+from mailer.tables.match import AddressList, DomainList, StringList, matches_subdomains
 
 __all__ = ["Service"]
 
@@ -24,7 +24,6 @@ class Service:
     """One master.cf entry of the SMTP server.
 
     :param access: IAccess. :param addressing: IAddressing or None. :param sink: IMessageSink.
-    :param lists: makes client and word lists.
     :param anvil: shared with other services, or None: one of its own.
     :param flush: ``await flush(domain)`` tries what waits for a domain (ETRN), or None.
     :raise ConfigError: a setting cannot be used.
@@ -36,7 +35,6 @@ class Service:
         access: Any,
         addressing: Any,
         sink: Any,
-        lists: Lists,
         anvil: Anvil | None = None,
         flush: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
@@ -59,15 +57,15 @@ class Service:
             settings.myhostname, settings.mail_name, context.seconds, settings.smtpd_hide_client_session
         )
         self.keywords = EhloKeywords(settings, context.tables)
-        self.origin = HeaderContext(settings, context.tables, lists)
-        self.footer = RejectFooter(settings, context.seconds)
+        self.origin = HeaderContext(context)
+        self.footer = RejectFooter(settings, context.seconds, context.log)
 
         self.hostname: str = settings.myhostname
         self.banner: str = settings.smtpd_banner
         self.port_logging: bool = settings.smtpd_client_port_logging
         self._read_protocol(settings)
         self._read_limits(settings)
-        self._read_lists(settings, lists)
+        self._read_lists(context)
         self.flush = flush
         self._messages = 0
 
@@ -110,23 +108,33 @@ class Service:
             )
         )
 
-    def _read_lists(self, settings: Any, lists: Lists) -> None:
-        self.noop_commands = lists.words(settings.smtpd_noop_commands, "smtpd_noop_commands")
-        self.has_noop_commands = bool(settings.smtpd_noop_commands)
-        self.forbidden_commands = lists.words(settings.smtpd_forbidden_commands, "smtpd_forbidden_commands")
-        self.limit_exceptions = lists.clients(
+    def _read_lists(self, context: Context) -> None:
+        settings = context.settings
+
+        def clients(patterns: tuple[str, ...], name: str) -> AddressList:
+            return AddressList(patterns, context, name, matches_subdomains(settings, name))
+
+        self.noop_commands = StringList(settings.smtpd_noop_commands, context, "smtpd_noop_commands")
+        self.forbidden_commands = StringList(settings.smtpd_forbidden_commands, context, "smtpd_forbidden_commands")
+        self.limit_exceptions = clients(
             settings.smtpd_client_event_limit_exceptions, "smtpd_client_event_limit_exceptions"
         )
-        self.bare_newline_exclusions = lists.clients(
+        self.bare_newline_exclusions = clients(
             settings.smtpd_forbid_bare_newline_exclusions, "smtpd_forbid_bare_newline_exclusions"
         )
-        self.xclient_hosts = lists.clients(settings.smtpd_authorized_xclient_hosts, "smtpd_authorized_xclient_hosts")
-        self.xforward_hosts = lists.clients(settings.smtpd_authorized_xforward_hosts, "smtpd_authorized_xforward_hosts")
-        self.verp_clients = lists.clients(settings.smtpd_authorized_verp_clients, "smtpd_authorized_verp_clients")
-        self.flush_domains = lists.domains(settings.fast_flush_domains, "fast_flush_domains")
-        self.has_xclient_hosts = bool(settings.smtpd_authorized_xclient_hosts)
-        self.has_xforward_hosts = bool(settings.smtpd_authorized_xforward_hosts)
-        self.has_verp_clients = bool(settings.smtpd_authorized_verp_clients)
+        self.xclient_hosts = clients(settings.smtpd_authorized_xclient_hosts, "smtpd_authorized_xclient_hosts")
+        self.xforward_hosts = clients(settings.smtpd_authorized_xforward_hosts, "smtpd_authorized_xforward_hosts")
+        self.verp_clients = clients(settings.smtpd_authorized_verp_clients, "smtpd_authorized_verp_clients")
+        self.flush_domains = DomainList(
+            settings.fast_flush_domains,
+            context,
+            "fast_flush_domains",
+            matches_subdomains(settings, "fast_flush_domains"),
+        )
+        self.has_noop_commands = bool(self.noop_commands)
+        self.has_xclient_hosts = bool(self.xclient_hosts)
+        self.has_xforward_hosts = bool(self.xforward_hosts)
+        self.has_verp_clients = bool(self.verp_clients)
 
     def instance(self) -> str:
         """A name for a transaction that no other has (policy servers see it)."""

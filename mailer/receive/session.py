@@ -201,12 +201,12 @@ class SmtpSession:
         service = self.service
         if not verb:
             return self.refuse("500 5.5.2 Error: bad syntax")
-        if service.has_noop_commands and await _told(service.noop_commands.matches(verb)):
+        if service.has_noop_commands and await _told(service.noop_commands.match(verb)):
             self.say(OK)
             return self._junk_allowed()
         if command is None:
             self.where = "UNKNOWN"
-            if _HEADER(verb) or await _told(service.forbidden_commands.matches(verb)):
+            if _HEADER(verb) or await _told(service.forbidden_commands.match(verb)):
                 self._count_unknown()
                 service.log.warning(lines.no_command(self.printable, line))
                 self.say(b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n")

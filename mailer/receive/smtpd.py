@@ -12,7 +12,6 @@ from mailer.message.envelope import Client
 from mailer.net.server import ServerConnection
 from mailer.net.sweep import Sweep
 from mailer.receive.anvil import Anvil
-from mailer.receive.lists import Lists
 from mailer.receive.peername import plain_address
 from mailer.receive.service import Service
 from mailer.receive.session import SmtpSession
@@ -34,12 +33,11 @@ class SmtpdFactory(Factory):
         access: Any,
         addressing: Any,
         sink: Any,
-        lists: Lists,
         anvil: Anvil | None = None,
         flush: Callable[[str], Awaitable[None]] | None = None,
         sweep: Sweep | None = None,
     ) -> None:
-        self.service = Service(context, access, addressing, sink, lists, anvil, flush)
+        self.service = Service(context, access, addressing, sink, anvil, flush)
         self.connections: set[ServerConnection] = set()
         self._sweep = sweep or Sweep(context.reactor)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import re
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet import task
@@ -18,10 +18,11 @@ from mailer.interfaces.context import Context
 from mailer.interfaces.sink import IMessageSink, IMessageWriter
 from mailer.message.status import Reply
 from mailer.receive.smtpd import SmtpdFactory
+from mailer.tables.opening import Tables, table_types
 from mailer.testing.dns import FakeResolver
 from mailer.testing.log import RecordingLog
-from mailer.testing.tables import MemoryTable, MemoryTables
 
+_TYPES = table_types()
 NOW = 1_700_000_000.25
 
 
@@ -33,26 +34,6 @@ class Networks:
 
     async def matches(self, name: str, address: str) -> bool:
         return any(ipaddress.ip_address(address) in network for network in self._networks)
-
-
-class Words:
-    def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._words = {word.lower() for word in patterns}
-        self._unusual = any(word.startswith("regexp:") for word in patterns)
-
-    async def matches(self, word: str) -> bool:
-        return word.lower() in self._words or (self._unusual and not re.match("[A-Za-z]", word))
-
-
-class SimpleLists:
-    def clients(self, patterns: tuple[str, ...], parameter: str) -> Networks:
-        return Networks(patterns)
-
-    def domains(self, patterns: tuple[str, ...], parameter: str) -> Words:
-        return Words(patterns)
-
-    def words(self, patterns: tuple[str, ...], parameter: str) -> Words:
-        return Words(patterns)
 
 
 def _denied(what: str, kind: str, code: int = 554, enhanced: str = "5.7.1", text: str = "Access denied") -> Reply:
@@ -84,17 +65,13 @@ class ListAccess:
         return None
 
     def _connect(self, session: Any) -> Reply | None:
-        return self._verdict(
-            self._settings.smtpd_client_restrictions, session.client.printable, "Client host"
-        )
+        return self._verdict(self._settings.smtpd_client_restrictions, session.client.printable, "Client host")
 
     def _helo(self, session: Any) -> Reply | None:
         return self._verdict(self._settings.smtpd_helo_restrictions, session.client.helo, "Helo command")
 
     def _mail(self, session: Any) -> Reply | None:
-        return self._verdict(
-            self._settings.smtpd_sender_restrictions, session.envelope.sender, "Sender address"
-        )
+        return self._verdict(self._settings.smtpd_sender_restrictions, session.envelope.sender, "Sender address")
 
     async def connect(self, session: Any) -> Reply | None:
         return None if self._delayed else self._connect(session)
@@ -117,9 +94,7 @@ class ListAccess:
         trusted = await self._networks.matches("", session.client.address)
         if not trusted and domain not in self._settings.mydestination and "@" in session.recipient:
             return Reply(554, "5.7.1", f"<{session.recipient}>: Relay access denied")
-        return self._verdict(
-            self._settings.smtpd_recipient_restrictions, session.recipient, "Recipient address"
-        )
+        return self._verdict(self._settings.smtpd_recipient_restrictions, session.recipient, "Recipient address")
 
     async def data(self, session: Any) -> Reply | None:
         return self._verdict(self._settings.smtpd_data_restrictions, "DATA", "Data command")
@@ -199,13 +174,10 @@ class Server:
             log=self.log,
             name="smtp",
             dns=resolver or FakeResolver(zone),
-            tables=more.pop("tables", None)
-            or MemoryTables({"inline:{{127.0.0.1=chunking, etrn}}": MemoryTable({"127.0.0.1": "chunking, etrn"})}),
         )
+        self.context = replace(self.context, tables=more.pop("tables", None) or Tables(self.context, types=_TYPES))
         self.access = more.pop("access", None) or ListAccess(self.settings)
-        self.factory = SmtpdFactory(
-            self.context, self.access, None, self.sink, SimpleLists(), flush=self._flush, **more
-        )
+        self.factory = SmtpdFactory(self.context, self.access, None, self.sink, flush=self._flush, **more)
 
     async def _flush(self, domain: str) -> None:
         self.flushed.append(domain)

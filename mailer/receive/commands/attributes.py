@@ -9,8 +9,8 @@ from mailer.wire.smtp.path import valid_hostname
 from mailer.wire.smtp.xtext import decode_xtext
 
 if TYPE_CHECKING:
-    from mailer.receive.lists import ClientList
     from mailer.receive.session import SmtpSession
+    from mailer.tables.match import AddressList
 
 __all__ = ["BadAttribute", "TEMPORARY", "UNAVAILABLE", "checked", "refusal_first", "read_attributes"]
 
@@ -22,14 +22,14 @@ class BadAttribute(ValueError):
     """``args[0]`` is the reply."""
 
 
-async def refusal_first(session: SmtpSession, command: str, argument: str, allowed: ClientList) -> str:
+async def refusal_first(session: SmtpSession, command: str, argument: str, allowed: AddressList) -> str:
     """Why the command cannot be given at all, or ""."""
     client = session.client
     if session.transaction is not None:
         return "503 5.5.1 Error: MAIL transaction in progress"
     if not argument.strip():
         return f"501 5.5.4 Syntax: {command} attribute=value..."
-    if not await allowed.matches(client.name, client.address):
+    if not await allowed.match(client.name, client.address):
         return "550 5.7.0 Error: insufficient authorization"
     return ""
 

@@ -51,7 +51,7 @@ class Data(Command):
             while not reader.ended:
                 intake.take(await connection.content())
         except (Lost, TimedOut):
-            intake.cut_short(reader.held)
+            intake.cut_short(reader.waiting)
             raise
         connection.end_message()
         machine.end_content()

@@ -40,7 +40,7 @@ class Etrn(Command):
     async def _flush(self, session: SmtpSession, domain: str) -> bool:
         service = session.service
         try:
-            if service.flush is None or not await service.flush_domains.matches(domain):
+            if service.flush is None or not await service.flush_domains.match(domain):
                 service.log.warning(lines.etrn_rejected(domain, session.printable))
                 return session.refuse(f"459 <{domain}>: service unavailable")
             await service.flush(domain)

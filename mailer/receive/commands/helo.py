@@ -88,11 +88,11 @@ async def _extras(session: SmtpSession) -> tuple[str, ...]:
     service, client = session.service, session.client
     extras = []
     if service.has_verp_clients:
-        session.verp_allowed = await service.verp_clients.matches(client.name, client.address)
+        session.verp_allowed = await service.verp_clients.match(client.name, client.address)
         if session.verp_allowed:
             extras.append("XVERP")
-    if service.has_xclient_hosts and await service.xclient_hosts.matches(client.name, client.address):
+    if service.has_xclient_hosts and await service.xclient_hosts.match(client.name, client.address):
         extras.append("XCLIENT")
-    if service.has_xforward_hosts and await service.xforward_hosts.matches(client.name, client.address):
+    if service.has_xforward_hosts and await service.xforward_hosts.match(client.name, client.address):
         extras.append("XFORWARD")
     return tuple(extras)

@@ -12,15 +12,22 @@ import re
 
 __all__ = ["ChunkReader", "DataReader"]
 
-#: What may still become a line end and a lone dot when more octets arrive.
-_UNDECIDED = re.compile(rb"(?:\r?\n(?:\.\r?)?|\r)\Z")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LONE_DOT = re.compile(rb"(?<=\r\n)\.\r\n")
+_LONE_DOTS_AT_END = re.compile(rb"(?:\r?\n\.)+\Z")
+_ANY_LONE_DOT = re.compile(rb"\n\.\r*\n")
+_MANY_CR = re.compile(rb"\r\r+\n")
+#: What may still become a line end and a lone dot when more octets arrive: as the standard has it, and in any form.
+_UNDECIDED = re.compile(rb"(?:\r?\n(?:\.\r?)?|\r)\Z")
+_UNDECIDED_ANY = re.compile(rb"(?:\r*\n(?:\.\r*)?|\r+)\Z")
+_MOST_CR = 1000
 
 
-def _undecided(octets: bytes) -> int:
+def _undecided(octets: bytes, strict: bool) -> int:
     """How many octets at the end have to wait for what follows."""
-    found = _UNDECIDED.search(octets[-4:])
+    if octets[-1:] not in (b"\r", b"\n", b"."):
+        return 0
+    found = _UNDECIDED.search(octets[-4:]) if strict else _UNDECIDED_ANY.search(octets[-_MOST_CR:])
     return len(found.group()) if found else 0
 
 
@@ -31,6 +38,9 @@ def _first_standard_end(octets: bytes) -> int:
 
 def _first_lone_dot(octets: bytes) -> int:
     """Where the LF before the first line stands that holds nothing but a dot, however lines end; -1: nowhere."""
+    if octets.find(b"\n.\r\r") >= 0:
+        found = _ANY_LONE_DOT.search(octets)
+        return found.start() if found else -1
     crlf, lf = octets.find(b"\n.\r\n"), octets.find(b"\n.\n")
     return crlf if lf < 0 else lf if crlf < 0 else min(crlf, lf)
 
@@ -39,34 +49,42 @@ class DataReader:
     """Content between ``354`` and the end of data.
 
     ``ended`` turns True with the piece that completes the message; ``rest`` then holds what the client sent behind it.
-    ``bare`` tells whether a line ended in a bare LF; ``held`` is what waits for the octets behind it.
+    ``bare`` tells whether a line ended in a bare LF.
     """
 
-    __slots__ = ("_begun", "_strict", "bare", "ended", "held", "rest")
+    __slots__ = ("_begun", "_held", "_strict", "bare", "ended", "rest")
 
     def __init__(self, strict: bool) -> None:
         self._strict = strict
-        self.held = b"\r\n"  # the line end of the DATA command: a dot right behind it is alone
+        self._held = b"\r\n"  # the line end of the DATA command: a dot right behind it is alone
         self._begun = False
         self.bare = False
         self.ended = False
         self.rest = b""
 
+    @property
+    def waiting(self) -> bytes:
+        """What the client has sent of the content and ``feed`` has not given yet."""
+        return self._held if self._begun else self._held[2:]
+
     def feed(self, octets: bytes) -> bytes:
         """Take octets, give content."""
-        octets = self.held + octets
+        octets = self._held + octets
         body = self._up_to_end(octets)
         if not self.ended:
-            keep = _undecided(octets)
-            split = len(octets) - keep
-            self.held, body = octets[split:], octets[:split]
+            split = len(octets) - _undecided(octets, self._strict)
+            self._held, body = octets[split:], octets[:split]
             if not body:
                 return b""
+            if body.endswith(b"\n."):  # a lone dot that ends nothing; the line end before it is the one held now
+                body = _LONE_DOTS_AT_END.sub(b"", body)
         if body.count(b"\n") != body.count(b"\r\n"):
             self.bare = True
             body = _LONE_DOT.sub(b"", _BARE_LF.sub(b"\r\n", body))
+        if not self._strict and body.find(b"\r\r\n") >= 0:
+            body = _MANY_CR.sub(b"\r\n", body)
         body = body.replace(b"\r\n.", b"\r\n")
-        if self._begun:
+        if self._begun or not body:
             return body
         self._begun = True
         return body[2:]
@@ -76,7 +94,7 @@ class DataReader:
         if end < 0:
             return b""
         self.ended = True
-        self.rest = octets[end + (3 if octets[end + 2] == 10 else 4) :]
+        self.rest = octets[octets.index(b"\n", end + 1) + 1 :]
         return octets[: end + 1]
 
 

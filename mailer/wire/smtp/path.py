@@ -35,7 +35,9 @@ _TOKEN = re.compile(
 )
 _ROUTE = re.compile(r"\s*@[^:<>\"]*:")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_LABEL = re.compile(r"[A-Za-z0-9_\u0080-\uffff](?:[A-Za-z0-9_\u0080-\uffff-]{0,61}[A-Za-z0-9_\u0080-\uffff])?").fullmatch
+_LABEL = re.compile(
+    r"[A-Za-z0-9_\u0080-\uffff](?:[A-Za-z0-9_\u0080-\uffff-]{0,61}[A-Za-z0-9_\u0080-\uffff])?"
+).fullmatch
 
 
 def parse_path(text: str, strict: bool = False, numeric: bool = False, utf8: bool = False) -> str:
@@ -164,7 +166,7 @@ class _Reading:
     def _word(self, kind: str, token: str) -> None:
         if kind == "quoted":
             token = token[1:-1] if len(token) > 1 and token.endswith('"') else token[1:]
-            token = _ESCAPED.sub(r"\1", token)
+            token = _ESCAPED.sub(r"\1", token).replace("\t", " ")
         elif kind == "literal":
             token = token if token.endswith("]") else token + "]"
         else:
