@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailer.message.status import TemporaryError
@@ -25,7 +24,8 @@ async def greet(session: SmtpSession) -> bool:
     session.state.client_status = found.status
     session.state.reverse_status = found.reverse_status
     if found.name != client.name or found.reverse_name != client.reverse_name:
-        session.set_client(replace(client, name=found.name, reverse_name=found.reverse_name))
+        client.name, client.reverse_name = found.name, found.reverse_name
+        session.set_client(client)
     service.log.info(lines.connect(session.printable))
     return await _within_limits(session) and await admit(session)
 

@@ -100,6 +100,7 @@ class SmtpSession:
     def set_helo(self, name: str, protocol: str) -> None:
         self.protocol = protocol
         self.state.ehlo = protocol != "SMTP"
+        # A new object, because messages taken before keep the one that they came with.
         self.set_client(replace(self.client, helo=name, protocol=protocol))
 
     async def run(self) -> None:
@@ -130,7 +131,7 @@ class SmtpSession:
             octets = transaction.size if transaction is not None and counted else None
             log.info(lines.broken_off(reason, self.where, self.printable, octets))
         self.reset()
-        counts = ((name.lower(), *self._counts.get(name, (0, 0))) for name in ORDER)
+        counts = [(name.lower(), *self._counts[name]) for name in ORDER if name in self._counts]
         log.info(lines.disconnect(self.printable, counts))
         await farewell(self)
 

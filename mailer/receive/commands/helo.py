@@ -20,7 +20,7 @@ _FILTERED.update(dict.fromkeys((*range(32), 127), "?"))
 def _neutral(text: str, utf8: bool) -> str:
     """The name as it may stand in a header and in the log."""
     text = " ".join(text.split())
-    if not utf8:
+    if not utf8 and not text.isascii():
         text = "".join(c if c.isascii() else "?" * len(c.encode("utf-8", "surrogateescape")) for c in text)
     return text.translate(_FILTERED)
 

@@ -38,11 +38,16 @@ def _first_standard_end(octets: bytes) -> int:
 
 def _first_lone_dot(octets: bytes) -> int:
     """Where the LF before the first line stands that holds nothing but a dot, however lines end; -1: nowhere."""
-    if octets.find(b"\n.\r\r") >= 0:
-        found = _ANY_LONE_DOT.search(octets)
-        return found.start() if found else -1
-    crlf, lf = octets.find(b"\n.\r\n"), octets.find(b"\n.\n")
-    return crlf if lf < 0 else lf if crlf < 0 else min(crlf, lf)
+    # One fast pass for content with few lines that begin with a dot; a slower one for the rest of any other.
+    at = octets.find(b"\n.")
+    for _ in range(4):
+        if at < 0 or octets[at + 2 : at + 4] == b"\r\n" or octets[at + 2 : at + 3] == b"\n":
+            return at
+        if octets[at + 2 : at + 4] == b"\r\r":
+            break
+        at = octets.find(b"\n.", at + 2)
+    found = _ANY_LONE_DOT.search(octets, at) if at >= 0 else None
+    return found.start() if found else -1
 
 
 class DataReader:
