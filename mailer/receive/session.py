@@ -1,12 +1,11 @@
-"""One SMTP session: reads commands, has them carried out, counts errors, and ends as it has to (smtpd(8), RFC 5321 3.1).
+"""One SMTP session: its state, its replies, its log lines, its beginning and end (smtpd(8), RFC 5321 3.1).
 
-What a command does is known to the modules in ``mailer.receive.commands``; what they share is here: the client, the
-transaction, replies, and the state that decides whether a command may be given at all.
+How commands are read is known to ``mailer.receive.conversation``, what each does to ``mailer.receive.commands``; what they
+share is here.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -17,16 +16,15 @@ from mailer.message.session import Session
 from mailer.message.status import MailError, Reply, TemporaryError
 from mailer.net.server import Lost, ServerConnection, TimedOut
 from mailer.receive import lines
-from mailer.receive.commands.table import BY_VERB, ORDER, Command
+from mailer.receive.commands.table import ORDER
+from mailer.receive.conversation import converse
 from mailer.receive.greeting import farewell, greet
-from mailer.receive.replies import OK, reply_lines, wire
+from mailer.receive.replies import reply_lines, wire
 from mailer.receive.service import Service
 from mailer.receive.transaction import Transaction
-from mailer.wire.smtp.command import verb_of
 
 __all__ = ["SmtpSession"]
 
-_HEADER = re.compile(r"[!-9;-~]+:").match
 _fault = Logger()
 
 
@@ -35,14 +33,15 @@ class SmtpSession:
 
     ``state`` is what access checks see; ``client`` and ``printable`` (``name[address]``) what logs show; ``protocol`` is SMTP or
     ESMTP. ``chunking`` is "", ``open`` (BDAT under way) or ``failed`` (further chunks are dropped). ``where`` is the log's word
-    for what came last. ``discarded`` are the EHLO keywords that this client does without. ``denied`` is the reply with which
+    for what came last. ``counts`` says of each command how often it succeeded and was given, ``junk`` how many did nothing
+    useful. ``discarded`` are the EHLO keywords that this client does without. ``denied`` is the reply with which
     the client was refused at the start.
     """
 
     __slots__ = (
-        "_counts",
-        "_junk",
-        "_pipelined",
+        "counts",
+        "junk",
+        "pipelined",
         "bare_newline",
         "chunking",
         "client",
@@ -83,9 +82,9 @@ class SmtpSession:
         self.bare_newline = "no"
         self.forwarded: dict[str, str] | None = None
         self.verp_allowed = False
-        self._junk = 0
-        self._pipelined = False
-        self._counts: dict[str, list[int]] = {}
+        self.junk = 0
+        self.pipelined = False
+        self.counts: dict[str, list[int]] = {}
         self.set_client(client)
 
     def set_client(self, client: Client) -> None:
@@ -108,7 +107,7 @@ class SmtpSession:
         reason = ""
         try:
             if await greet(self):
-                reason = await self._converse()
+                reason = await converse(self)
         except Lost:
             reason = "lost connection"
         except TimedOut:
@@ -131,118 +130,9 @@ class SmtpSession:
             octets = transaction.size if transaction is not None and counted else None
             log.info(lines.broken_off(reason, self.where, self.printable, octets))
         self.reset()
-        counts = [(name.lower(), *self._counts[name]) for name in ORDER if name in self._counts]
+        counts = [(name.lower(), *self.counts[name]) for name in ORDER if name in self.counts]
         log.info(lines.disconnect(self.printable, counts))
         await farewell(self)
-
-    # Reading commands.
-
-    async def _converse(self) -> str:
-        """Commands until the end of the session. :return: the reason for the log, "" for an ordinary end."""
-        service, connection = self.service, self.connection
-        while not self.closing:
-            if self.errors >= service.hard_error_limit:
-                self.refuse(f"421 4.7.0 {service.hostname} Error: too many errors")
-                return "too many errors"
-            octets = await connection.line()
-            slow = self.errors >= service.soft_error_limit and service.error_sleep_time > 0
-            if connection.machine.line_was_bare and self.bare_newline == "reject":
-                self._refuse_bare_newline()
-                return ""
-            line = self._decode(octets)
-            if line is None or not await self._obey(line):
-                self.errors += 1
-            if slow:
-                await connection.sleep(service.error_sleep_time)
-        return ""
-
-    def _decode(self, octets: bytes) -> str | None:
-        if len(octets) >= self.service.line_limit:
-            shown = octets[:30].decode("utf-8", "surrogateescape")
-            self.service.log.warning(f"{self.printable}: request longer than {self.service.line_limit}: {shown}...")
-        try:
-            line = octets.decode()
-        except UnicodeDecodeError:
-            if self.service.smtputf8:
-                self.refuse("500 5.5.2 Error: bad UTF-8 syntax")
-                return None
-            line = octets.decode("utf-8", "surrogateescape")
-        return line if "\0" not in line else line[: line.index("\0")]
-
-    async def _obey(self, line: str) -> bool:
-        """One command. :return: whether it counts as none of the client's errors."""
-        verb, argument = verb_of(line)
-        command = BY_VERB.get(verb) or BY_VERB.get(verb.upper())
-        if command is None or self.denied is not None or self.service.has_noop_commands:
-            settled = await self._unusual(verb, line, command)
-            if settled is not None:
-                return settled
-            assert command is not None
-        name = command.name
-        self.where = name
-        count = self._counts.get(name)
-        if count is None:
-            count = self._counts[name] = [0, 0]
-        count[1] += 1
-        if self.connection.machine.pending and not self._in_step(command):
-            return False
-        good = await command.execute(self, argument, line)
-        if good and command.counted:
-            count[0] += 1
-        if command.junk:
-            good = self._junk_allowed() and good
-        return good
-
-    def _junk_allowed(self) -> bool:
-        self._junk += 1
-        return self._junk <= self.service.junk_limit + 1
-
-    async def _unusual(self, verb: str, line: str, command: Command | None) -> bool | None:
-        """Whatever is no ordinary command of an admitted client. None: it is one after all."""
-        service = self.service
-        if not verb:
-            return self.refuse("500 5.5.2 Error: bad syntax")
-        if service.has_noop_commands and await _told(service.noop_commands.match(verb)):
-            self.say(OK)
-            return self._junk_allowed()
-        if command is None:
-            self.where = "UNKNOWN"
-            if _HEADER(verb) or await _told(service.forbidden_commands.match(verb)):
-                self._count_unknown()
-                service.log.warning(lines.no_command(self.printable, line))
-                self.say(b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n")
-                self.closing = True
-                return True
-        if self.denied is not None and (command is None or command.name != "QUIT"):
-            self._count_refused(command)
-            return self.refuse(f"503 5.7.0 Error: access denied for {self.printable}")
-        if command is None:
-            self._count_unknown()
-            return self.refuse("500 5.5.2 Error: command not recognized")
-        return None
-
-    def _count_unknown(self) -> None:
-        self._counts.setdefault("UNKNOWN", [0, 0])[1] += 1
-
-    def _count_refused(self, command: Command | None) -> None:
-        self._counts.setdefault(command.name if command else "UNKNOWN", [0, 0])[1] += 1
-
-    def _in_step(self, command: Command) -> bool:
-        """More input stands behind this command already: is that right (RFC 2920)?"""
-        if self.protocol != "SMTP" and not command.ends_group or self._pipelined:
-            return True
-        self._pipelined = self.state.pipelined = True
-        early = self.connection.machine.peek(100)
-        self.service.log.info(lines.pipelining(command.name, self.printable, early))
-        if self.service.pipelining_forbidden:
-            self.refuse("554 5.5.0 Error: SMTP protocol synchronization")
-            self.closing = True
-            return False
-        return True
-
-    def _refuse_bare_newline(self) -> None:
-        self.log_rejection("bare <LF> received")
-        self.refuse(f"{self.service.bare_newline_code} 5.5.2 {self.service.hostname} Error: bare <LF> received")
 
     # What commands use.
 
@@ -317,7 +207,7 @@ class SmtpSession:
 
     def delivered(self) -> None:
         """A message has been taken: errors are forgiven."""
-        self.errors = self._junk = 0
+        self.errors = self.junk = 0
         self.where = "END-OF-MESSAGE"
         if self.transaction is not None:
             self.transaction.writer = None
@@ -334,11 +224,3 @@ class SmtpSession:
             "sender": transaction.envelope.sender if transaction is not None else "",
             "recipient": transaction.sole if transaction is not None else "",
         }
-
-
-async def _told(question: Any) -> bool:
-    """The answer of a list that matters little: "cannot tell now" counts as no."""
-    try:
-        return await question
-    except TemporaryError:
-        return False
