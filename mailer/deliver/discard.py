@@ -17,12 +17,21 @@ __all__ = ["DiscardTransport", "build"]
 
 @implementer(ITransport)
 class DiscardTransport:
-    """Pretends."""
+    """Pretends.
+
+    :param log: the service's.
+    """
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
 
     async def deliver(self, request: DeliveryRequest, outcomes: Any) -> None:
         status, text = split_status(request.nexthop, "2.0.0")
+        if status[0] != "2":
+            self._log.warning(f'sent: ignoring dsn code "{status}"')
+            status = "2.0.0"
         fate = Fate.DELIVERABLE if request.probe else Fate.SENT
-        outcome = Outcome(fate, "2" + status[1:], text, action="delivered")
+        outcome = Outcome(fate, status, text, action="delivered")
         for recipient in request.recipients:
             outcomes.tell(recipient, outcome)
 
@@ -32,4 +41,4 @@ class DiscardTransport:
 
 def build(argument: Sequence[str], context: Any) -> DiscardTransport:
     """The ``discard`` command of master.cf."""
-    return DiscardTransport()
+    return DiscardTransport(context.log)

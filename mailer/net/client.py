@@ -16,6 +16,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure as TwistedFailure
 from zope.interface import implementer
 
+from mailer.net.prompt import send
 from mailer.net.sweep import NEVER, Sweep
 from mailer.wire.smtp.client import Conversation, Event, Failure, Step, Transaction
 from mailer.wire.smtp.replies import PeerReply
@@ -196,7 +197,7 @@ class ClientConnection(Protocol):
     def _flush(self) -> None:
         data = self.conversation.take()
         if data:
-            self.transport.write(data)
+            send(self.transport, data)
         self._renew()
 
     def _renew(self) -> None:

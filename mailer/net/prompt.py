@@ -14,7 +14,7 @@ from twisted.internet import tcp, unix
 
 __all__ = ["send"]
 
-_PLAIN = (tcp.Server, unix.Server)
+_PLAIN = (tcp.Server, tcp.Client, unix.Server, unix.Client)
 
 
 def send(transport: Any, octets: bytes) -> None:

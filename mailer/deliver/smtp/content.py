@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from mailer.message.delivery import DeliveryRequest
 from mailer.wire.smtp.stuffing import Stuffer
 
-__all__ = ["ContentFilter", "prepare"]
+__all__ = ["ContentFilter", "header_of", "prepare"]
+
+_LONGEST_HEADER = 1 << 20
 
 
 class ContentFilter(Protocol):
@@ -21,6 +23,26 @@ class ContentFilter(Protocol):
     def feed(self, chunk: bytes) -> bytes: ...
 
     def finish(self) -> bytes: ...
+
+
+async def header_of(content: Any) -> bytes:
+    """The header section, with the empty line if there is one; of an endless one the first megabyte.
+
+    :raise TemporaryError: the content cannot be read now.
+    """
+    if content.inline is not None:
+        end = content.inline.find(b"\r\n\r\n")
+        return content.inline if end < 0 else content.inline[: end + 4]
+    read = b""
+    async for chunk in content.chunks():
+        searched = max(len(read) - 3, 0)
+        read += chunk
+        end = read.find(b"\r\n\r\n", searched)
+        if end >= 0:
+            return read[: end + 4]
+        if len(read) > _LONGEST_HEADER:
+            break
+    return read
 
 
 def prepare(

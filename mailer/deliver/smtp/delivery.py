@@ -11,9 +11,9 @@ from typing import Any
 from mailer.deliver.smtp.content import prepare
 from mailer.deliver.smtp.destination import BadDestination, Destination, parse, split_sites
 from mailer.deliver.smtp.envelope import mail_command, rcpt_command, xforward_commands
-from mailer.deliver.smtp.reason import Reason, from_reply
+from mailer.deliver.smtp.reason import LOOP_STATUS, Reason, from_reply
 from mailer.deliver.smtp.route import Address
-from mailer.deliver.smtp.session import MessageRefused, Session, SiteFailed, breakdown
+from mailer.deliver.smtp.session import MessageRefused, Session, SiteFailed, breakdown, no_smtputf8
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
 from mailer.message.status import Fate, Outcome, TemporaryError
@@ -43,6 +43,11 @@ class Delivery:
         self._connected: float | None = None
 
     async def run(self) -> None:
+        if await self._desk.flags.loops(self._request):
+            reason = Reason(LOOP_STATUS, f"mail forwarding loop for {self._request.recipients[0].address}")
+            for recipient in self._left:
+                self._failed(recipient, reason, None)
+            return
         sites = split_sites(self._request.nexthop)
         primary = len(sites)
         sites.extend(site for entry in self._parameters.fallback_relay for site in split_sites(entry))
@@ -141,7 +146,7 @@ class Delivery:
         desk, request = self._desk, self._request
         session.uses += 1
         session.queue_id = request.queue_id
-        refusal = self._unfit(session)
+        refusal = await self._unfit(session)
         if refusal is not None:
             self._fail(refusal, session, throttle=False)
             self._turn_away(session, destination, refusal)
@@ -185,11 +190,11 @@ class Delivery:
         else:
             session.connection.quit()
 
-    def _unfit(self, session: Session) -> Reason | None:
+    async def _unfit(self, session: Session) -> Reason | None:
         """Why this server cannot have the message, known without asking it."""
         offers, size = session.offers, self._request.content.size
-        if self._request.envelope.smtputf8 and not offers.smtputf8 and self._desk.needs_smtputf8(self._request):
-            return Reason("5.6.7", f"SMTPUTF8 is required, but was not offered by host {session.name}")
+        if self._request.envelope.smtputf8 and not offers.smtputf8 and await self._desk.needs_smtputf8(self._request):
+            return no_smtputf8(session)
         if offers.size_limit and offers.size_limit < size:
             text = f"message size {size} exceeds size limit {offers.size_limit} of server {session.name}"
             return Reason("5.3.4", text)

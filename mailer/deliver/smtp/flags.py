@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailer.message.address import encode, quote
+from mailer.deliver.smtp.content import header_of
+from mailer.message.address import decode, encode, quote
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
 
 __all__ = ["Flags", "parse_flags"]
+
+
+_DELIVERED_TO = re.compile(rb"^delivered-to[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE).findall
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,14 @@ class Flags:
         if self.delivered_to and recipients:
             lines.append(f"Delivered-To: {quote(recipients[0].address)}")
         return encode("".join(line + "\r\n" for line in lines)) if lines else b""
+
+    async def loops(self, request: DeliveryRequest) -> bool:
+        """Whether the message has been delivered to this recipient before, says its header. :raise TemporaryError:"""
+        if not self.delivered_to:
+            return False
+        address = quote(request.recipients[0].address).lower()
+        fields = _DELIVERED_TO(await header_of(request.content))
+        return any(decode(field).strip().lower() == address for field in fields)
 
 
 def parse_flags(words: Sequence[str]) -> Flags:

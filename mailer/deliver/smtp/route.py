@@ -62,6 +62,7 @@ class Finder:
         self._log = log
         self._random = random
         self._is_own = is_own
+        self._methods = ("native",) if parameters.dns_support == "disabled" else parameters.host_lookup
 
     async def find(self, destination: Destination, detect_loops: bool) -> Route:
         """:param detect_loops: whether addresses of our own are to be avoided."""
@@ -133,9 +134,7 @@ class Finder:
         if literal is not None and f"ipv{literal.version}" in families:
             return Route((Address(host, str(literal), preference),), secure=True)
         reason = Reason("5.4.4", f"{host}: host not found")
-        for method in self._parameters.host_lookup:
-            if method == "dns" and self._parameters.dns_support == "disabled":
-                continue
+        for method in self._methods:
             try:
                 answer = await self._dns.addresses(host, families, method == "native", self._parameters.search)
             except TemporaryError as error:

@@ -16,7 +16,7 @@ from mailer.wire.smtp.client import Failure, Step
 from mailer.wire.smtp.offers import Offers, parse_offers
 from mailer.wire.smtp.replies import PeerReply
 
-__all__ = ["MessageRefused", "Policy", "Session", "SiteFailed", "breakdown", "greet"]
+__all__ = ["MessageRefused", "Policy", "Session", "SiteFailed", "breakdown", "greet", "no_smtputf8"]
 
 _STEPS = {
     Step.GREETING: "receiving the initial server greeting",
@@ -38,10 +38,10 @@ _STEPS = {
 }
 
 
-#: The names of ehlo_keywords settings, in the order in which they are logged.
+#: The keywords that can be ignored, in the order and with the names under which Postfix logs them.
 _KEYWORDS = (
     "8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VRFY", "XCLIENT", "XFORWARD", "STARTTLS",
-    "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "CHUNKING",
+    "ENHANCEDSTATUSCODES", "DSN", "EHLO_MASK_SMTPUTF8", "CHUNKING",
 )  # fmt: skip
 
 
@@ -113,7 +113,11 @@ def breakdown(failure: Failure, step: Step, session: Session) -> Reason:
     return Reason("4.4.2", f"lost connection with {session.name} while {_STEPS[step]}")
 
 
-async def greet(session: Session, request: DeliveryRequest, nexthop: str, detect_loops: bool, desk: Any) -> None:
+def no_smtputf8(session: Session) -> Reason:
+    return Reason("5.6.7", f"SMTPUTF8 is required, but was not offered by host {session.name}")
+
+
+async def greet(session: Session, request: DeliveryRequest, detect_loops: bool, desk: Any) -> None:
     """Receive the greeting, say EHLO (or HELO, or LHLO), learn what the server offers.
 
     :param desk: ``parameters``, ``log``, and the tables ``ehlo_keywords`` and ``pix_maps`` (or None).
@@ -130,7 +134,7 @@ async def greet(session: Session, request: DeliveryRequest, nexthop: str, detect
     except BrokenOff as broken:
         raise SiteFailed(breakdown(broken.failure, broken.step, session)) from None
     if reply is not None:
-        await _take_offers(session, reply, nexthop, detect_loops, desk)
+        await _take_offers(session, reply, request.nexthop, detect_loops, desk)
 
 
 def _refusal(reply: PeerReply, session: Session, soften: bool = False) -> Reason:
@@ -168,7 +172,7 @@ async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_
         word.lower() for word in (parameters.discard_keywords if words is None else words.replace(",", " ").split())
     }
     if ignored and "silent-discard" not in ignored:
-        listed = [word for word in _KEYWORDS if word.lower() in ignored]
+        listed = [word for word in _KEYWORDS if word.rpartition("_")[2].lower() in ignored]
         log.info("discarding EHLO keywords: " + " ".join(listed))
     offers = session.offers = parse_offers(reply.text, ignored)
     session.connection.conversation.pipelining = offers.pipelining

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
-from mailer.deliver.smtp.content import ContentFilter
+from mailer.deliver.smtp.content import ContentFilter, header_of
 from mailer.deliver.smtp.delivery import Delivery
 from mailer.deliver.smtp.destination import Destination, known_ports
+from mailer.deliver.smtp.downgrade import Downgrade, declares_eight_bits
 from mailer.deliver.smtp.flags import Flags, parse_flags
 from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
 from mailer.deliver.smtp.pool import Pool
 from mailer.deliver.smtp.reason import Reason
 from mailer.deliver.smtp.route import Address, Finder
-from mailer.deliver.smtp.session import Policy, Session, greet
+from mailer.deliver.smtp.session import MessageRefused, Policy, Session, greet, no_smtputf8
 from mailer.interfaces.transport import ITransport
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
@@ -49,6 +53,7 @@ class Desk:
     :param seconds: the wall clock.
     :param filters: called with the request and the session for the content filters of one delivery.
     :param is_own: whether an address literal is one of ours.
+    :param directory: where a relative path of a UNIX-domain socket begins.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Desk:
         ports: dict[str, int] | None = None,
         ehlo_keywords: Any = None,
         pix_maps: Any = None,
+        directory: str = "",
     ) -> None:
         self.parameters = parameters
         self.seconds = seconds
@@ -83,12 +89,14 @@ class Desk:
         self._reactor = reactor
         self._callers = callers or reactor
         self._filters = filters
+        self._directory = directory
         self._sweep = Sweep(reactor)
 
     async def connect(self, destination: Destination, address: Address, key: Any) -> Session | Reason:
         """Call a server. :return: the session, or why there is no connection."""
         parameters = self.parameters
         bind = "" if destination.path else self._bind_address(address)
+        where = os.path.join(self._directory, address.address) if destination.path else address.address
         while True:
             conversation = Conversation(parameters.lmtp, parameters.reply_limit)
             connection = ClientConnection(conversation, parameters.limits, self._sweep, self.pool.forget)
@@ -97,9 +105,7 @@ class Desk:
             session.started = self._reactor.seconds()
             connection.remark = partial(self._remark, session)
             try:
-                await call(
-                    self._callers, connection, address.address, destination.port, parameters.connect_timeout, bind
-                )
+                await call(self._callers, connection, where, destination.port, parameters.connect_timeout, bind)
             except BindFailed as error:
                 self.log.warning(f"smtp_connect_addr: bind {bind}: {error}")
                 if parameters.bind_address_enforce:
@@ -131,25 +137,40 @@ class Desk:
 
     async def greet(self, session: Session, request: DeliveryRequest, detect_loops: bool) -> None:
         """From the greeting to a session that may carry mail. :raise SiteFailed, MessageRefused:"""
-        await greet(session, request, request.nexthop, detect_loops, self)
+        await greet(session, request, detect_loops, self)
+        offers = session.offers
+        if request.envelope.smtputf8 and not offers.smtputf8 and await self.needs_smtputf8(request):
+            raise MessageRefused(no_smtputf8(session))
         await self.policy.established(session, request)
 
     def content(self, request: DeliveryRequest, session: Session, recipients: list[Recipient]) -> tuple[Any, ...]:
         """The arguments of ``content.prepare`` for a delivery."""
         filters = [made for make in self._filters if (made := make(request, session)) is not None]
+        if self._has_to_downgrade(request, session):
+            filters.append(Downgrade())
         limit = self.parameters.line_length_limit
-        return request, self.flags.prefix(request, recipients), filters, limit, partial(self._broken, request, limit)
+        pause = partial(self._pause, self.parameters.pix_delay_time) if "delay_dotcrlf" in session.pix else None
+        prefix = self.flags.prefix(request, recipients)
+        return request, prefix, filters, limit, partial(self._broken, request, limit), pause
+
+    def _has_to_downgrade(self, request: DeliveryRequest, session: Session) -> bool:
+        if session.offers.eightbit or request.envelope.body == "7BIT" or self.parameters.disable_mime_output_conversion:
+            return False
+        inline = request.content.inline
+        return inline is None or declares_eight_bits(inline)
+
+    def _pause(self, seconds: float) -> Deferred[None]:
+        return deferLater(self._reactor, seconds, lambda: None)
 
     def _broken(self, request: DeliveryRequest, limit: int) -> None:
         self.log.info(f"{request.queue_id}: breaking line > {limit} bytes with <CR><LF>SPACE")
 
     @staticmethod
-    def needs_smtputf8(request: DeliveryRequest) -> bool:
+    async def needs_smtputf8(request: DeliveryRequest) -> bool:
         """Whether a message that was sent with SMTPUTF8 cannot do without it: an address or a header is not ASCII."""
         if not all(each.isascii() for each in (request.envelope.sender, *(r.address for r in request.recipients))):
             return True
-        inline = request.content.inline
-        return inline is not None and not inline[: inline.find(b"\r\n\r\n") + 1 or len(inline)].isascii()
+        return not (await header_of(request.content)).isascii()
 
 
 @implementer(ITransport)
@@ -186,6 +207,7 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) 
         ports=known_ports(settings.known_tcp_ports),
         ehlo_keywords=tables.maps(keyword_maps) if keyword_maps else None,
         pix_maps=tables.maps(pix_maps) if pix_maps else None,
+        directory=settings.queue_directory,
     )
     return SmtpTransport(desk)
 
