@@ -19,9 +19,11 @@ class PathError(ValueError):
     """This is no address, or more than one."""
 
 
+_ATOM = r"[A-Za-z0-9_+=&'*/{}$#?`|~^-]+"
+_NAME = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+#: What nearly every path looks like: a dot-string, a host name whose last label begins with a letter.
 _ORDINARY = re.compile(
-    r"<([A-Za-z0-9_+=&'*/{}$#?`|~^-]+(?:\.[A-Za-z0-9_+=&'*/{}$#?`|~^-]+)*"
-    r"@(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.[A-Za-z]{2,63})>"
+    rf"<({_ATOM}(?:\.{_ATOM})*@(?:{_NAME}\.)*(?=[A-Za-z]){_NAME})>",
 ).fullmatch
 
 _TOKEN = re.compile(
