@@ -60,27 +60,26 @@ def limits(settings: Any, name: str, processes: int, warn: Callable[[str], None]
     :param processes: the service's maxproc (master.cf, default_process_limit); 0: no limit.
     :param warn: told of a feedback value that is no good; 1 is then used in its place.
     """
-    value = settings.transport
     return Limits(
         processes=processes,
-        concurrency_limit=value(name, "destination_concurrency_limit"),
-        initial_concurrency=value(name, "initial_destination_concurrency"),
-        failed_cohort_limit=float(value(name, "destination_concurrency_failed_cohort_limit")),
+        concurrency_limit=settings.transport(name, "destination_concurrency_limit"),
+        initial_concurrency=settings.transport(name, "initial_destination_concurrency"),
+        failed_cohort_limit=float(settings.transport(name, "destination_concurrency_failed_cohort_limit")),
         positive_feedback=_feedback(settings, name, "positive", warn),
         negative_feedback=_feedback(settings, name, "negative", warn),
-        recipient_limit=value(name, "destination_recipient_limit"),
-        rate_delay=float(value(name, "destination_rate_delay")),
-        transport_rate_delay=float(value(name, "transport_rate_delay")),
+        recipient_limit=settings.transport(name, "destination_recipient_limit"),
+        rate_delay=float(settings.transport(name, "destination_rate_delay")),
+        transport_rate_delay=float(settings.transport(name, "transport_rate_delay")),
         dead_time=float(settings.minimal_backoff_time),
         retry_time=float(settings.transport_retry_time),
-        slot_cost=value(name, "delivery_slot_cost"),
-        slot_loan=value(name, "delivery_slot_loan"),
-        slot_discount=value(name, "delivery_slot_discount"),
-        minimum_slots=value(name, "minimum_delivery_slots"),
-        pool=value(name, "recipient_limit"),
-        extra_pool=value(name, "extra_recipient_limit"),
-        refill_limit=value(name, "recipient_refill_limit"),
-        refill_delay=float(value(name, "recipient_refill_delay")),
+        slot_cost=settings.transport(name, "delivery_slot_cost"),
+        slot_loan=settings.transport(name, "delivery_slot_loan"),
+        slot_discount=settings.transport(name, "delivery_slot_discount"),
+        minimum_slots=settings.transport(name, "minimum_delivery_slots"),
+        pool=settings.transport(name, "recipient_limit"),
+        extra_pool=settings.transport(name, "extra_recipient_limit"),
+        refill_limit=settings.transport(name, "recipient_refill_limit"),
+        refill_delay=float(settings.transport(name, "recipient_refill_delay")),
     )
 
 

@@ -6,6 +6,7 @@ it doubles from attempt to attempt. Ages are in whole seconds, as qmgr(8) counts
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Patience"]
@@ -28,7 +29,9 @@ class Patience:
         self.warning = warning
 
     @classmethod
-    def from_settings(cls, settings: Any) -> Patience:
+    def from_settings(cls, settings: Any, warn: Callable[[str], None]) -> Patience:
+        if settings.bounce_queue_lifetime > settings.maximal_queue_lifetime:
+            warn("bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime")
         return cls(
             float(settings.minimal_backoff_time),
             float(settings.maximal_backoff_time),

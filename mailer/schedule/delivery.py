@@ -1,0 +1,192 @@
+"""One delivery under way: drives the transport's coroutine, logs and records each recipient's fate.
+
+The coroutine is driven here and not by a Deferred: until it really waits it costs a call. Fates told during one turn of the
+coroutine are recorded together at its end; when the delivery ends the message's pass with everybody served, they are not
+recorded at all, for the message is about to be removed as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailer.interfaces.transport import IOutcomes, TransportUnavailable
+from mailer.message.delivery import DeliveryRequest
+from mailer.message.envelope import Recipient
+from mailer.message.status import Fate, MailError, Outcome
+from mailer.schedule.active import ActiveMessage
+from mailer.schedule.job import Entry
+from mailer.schedule.logline import DeliveryLine
+
+__all__ = ["Delivery", "Desk"]
+
+_faults = Logger()
+
+_UNKNOWN = Outcome.deferred("unknown mail transport error", "4.3.0")
+_PROBED = {
+    Fate.SENT: Fate.DELIVERABLE,
+    Fate.DEFERRED: Fate.UNDELIVERABLE,
+    Fate.BOUNCED: Fate.UNDELIVERABLE,
+}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all deliveries share.
+
+    ``ended(delivery)`` is called when one is over and all its recipients have fates, ``queue`` is the IQueue, ``line``
+    formats log lines, ``log`` is the queue manager's own, ``seconds`` the clock. ``soft_bounce`` turns failures for good
+    into deferrals.
+    """
+
+    queue: Any
+    line: DeliveryLine
+    log: Any
+    seconds: Callable[[], float]
+    ended: Callable[[Delivery], None]
+    soft_bounce: bool = False
+
+
+@implementer(IOutcomes)
+class Delivery:
+    """The IOutcomes of one entry. ``failure`` is status and reason if the nexthop was unreachable; ``unavailable``
+    whether the transport itself does not work; ``unrecorded`` the fates that the store has not been told yet."""
+
+    __slots__ = (
+        "_desk",
+        "_log",
+        "_request",
+        "_send",
+        "_turn",
+        "_untold",
+        "entry",
+        "failure",
+        "message",
+        "unavailable",
+        "unrecorded",
+    )
+
+    def __init__(self, desk: Desk, entry: Entry, log: Any) -> None:
+        """:param log: where the transport's service logs."""
+        self._desk = desk
+        self._log = log
+        self.entry = entry
+        self.message: ActiveMessage = entry.message  # type: ignore[assignment]
+        self._untold = {recipient.id: recipient for recipient in entry.recipients}
+        self._turn = False
+        self.failure: tuple[str, str] | None = None
+        self.unavailable = False
+        self.unrecorded: list[tuple[int, Outcome]] = []
+
+    def start(self, transport: Any, busy: bool) -> None:
+        """:param transport: ITransport. :param busy: whether more mail waits for the nexthop."""
+        entry, message, queued = self.entry, self.message, self.message.entry
+        request = DeliveryRequest(
+            queued.queue_id,
+            queued.envelope,
+            queued.content,
+            entry.job.transport.name,
+            entry.queue.nexthop,
+            entry.recipients,
+            message.last_read,
+            self._desk.seconds(),
+            message.probe,
+            busy,
+        )
+        self._request = request
+        self._send = transport.deliver(request, self).send
+        self._go_on(None)
+
+    def _go_on(self, fired: object = None) -> None:
+        # Called by a Deferred, too: it still holds its result or failure, and the coroutine takes it from there.
+        self._turn = True
+        try:
+            awaited = self._send(None)
+        except StopIteration:
+            self._end(None)
+        except Exception as error:
+            self._end(error)
+        else:
+            if isinstance(awaited, Deferred):
+                self._turn = False
+                self.save()
+                awaited.addBoth(self._go_on)
+            else:
+                self._end(TypeError(f"a delivery awaits {awaited!r}, which is no Deferred"))
+
+    # -- IOutcomes
+
+    def tell(self, recipient: Recipient, outcome: Outcome) -> None:
+        if self._untold.pop(recipient.id, None) is None:
+            _faults.error(
+                "{transport} told a fate twice or of a stranger: {queue_id} {recipient} {outcome}",
+                transport=self._request.transport,
+                queue_id=self._request.queue_id,
+                recipient=recipient,
+                outcome=outcome,
+            )
+            return
+        desk, request, message = self._desk, self._request, self.message
+        if message.probe or desk.soft_bounce:
+            outcome = self._adapted(outcome)
+        queue_id, arrival = request.queue_id, message.entry.arrival
+        self._log.info(
+            desk.line(queue_id, recipient, outcome, arrival, request.activated, request.started, desk.seconds())
+        )
+        message.note(recipient, outcome)
+        self.unrecorded.append((recipient.id, outcome))
+        if not self._turn:
+            self.save()
+
+    def unreachable(self, status: str, reason: str) -> None:
+        if self.failure is None:
+            self.failure = (status, reason)
+
+    def _adapted(self, outcome: Outcome) -> Outcome:
+        if self.message.probe:
+            return replace(outcome, fate=_PROBED.get(outcome.fate, outcome.fate))
+        if outcome.fate is Fate.BOUNCED:
+            return replace(outcome, fate=Fate.DEFERRED, status="4" + outcome.status[1:])
+        return outcome
+
+    def save(self) -> None:
+        """Tell the store what it does not know yet."""
+        if self.unrecorded:
+            unrecorded, self.unrecorded = self.unrecorded, []
+            self._desk.queue.record(self._request.queue_id, unrecorded)
+
+    # -- the end
+
+    def _end(self, error: Exception | None) -> None:
+        self._turn = True
+        if error is not None or self._untold:
+            outcome = self._outcome(error)
+            for recipient in list(self._untold.values()):
+                self.tell(recipient, outcome)
+        self._desk.ended(self)
+
+    def _outcome(self, error: Exception | None) -> Outcome:
+        """What happened to those of whom the transport said nothing."""
+        name = self._request.transport
+        if isinstance(error, MailError):
+            self.unavailable = isinstance(error, TransportUnavailable)
+            if self.unavailable:
+                self._desk.log.warning(f"connect to transport private/{name}: {error.cause}")
+            reply = error.reply
+            status = "4" + reply.enhanced[1:] if reply.enhanced else "4.3.0"
+            return Outcome.deferred(" ".join(reply.text.split("\n")), status)
+        if error is not None:
+            _faults.failure(
+                "{transport} failed on {queue_id}", Failure(error), transport=name, queue_id=self._request.queue_id
+            )
+            self.unreachable(_UNKNOWN.status, _UNKNOWN.text)
+        self._desk.log.warning(
+            f"transport {name} failure -- see a previous warning/fatal/panic logfile record for the problem description"
+        )
+        return _UNKNOWN
