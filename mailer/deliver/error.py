@@ -28,24 +28,24 @@ class ErrorTransport:
     """Gives every recipient the same fate.
 
     :param soft: whether the recipients wait (service ``retry``) or are returned.
+    :param log: the service's.
     """
 
-    def __init__(self, soft: bool) -> None:
+    def __init__(self, soft: bool, log: Any) -> None:
         self._soft = soft
+        self._log = log
 
     async def deliver(self, request: DeliveryRequest, outcomes: Any) -> None:
-        status, text = split_status(request.nexthop, "4.0.0" if self._soft else "5.0.0")
-        fate, status = self._fate(status)
-        if request.probe:
-            fate = Fate.UNDELIVERABLE
+        default = "4.0.0" if self._soft else "5.0.0"
+        status, text = split_status(request.nexthop, default)
+        if status[0] != default[0]:
+            action = "defer_append" if self._soft else "bounce_append"
+            self._log.warning(f'{action}: ignoring dsn code "{status}"')
+            status = default
+        fate = Fate.UNDELIVERABLE if request.probe else Fate.DEFERRED if self._soft else Fate.BOUNCED
         outcome = Outcome(fate, status, text)
         for recipient in request.recipients:
             outcomes.tell(recipient, outcome)
-
-    def _fate(self, status: str) -> tuple[Fate, str]:
-        if self._soft:
-            return Fate.DEFERRED, "4" + status[1:]
-        return Fate.BOUNCED, "5" + status[1:]
 
     async def stop(self) -> None:
         return None
@@ -53,9 +53,9 @@ class ErrorTransport:
 
 def build(argument: Sequence[str], context: Any) -> ErrorTransport:
     """The ``error`` command of master.cf; the service that is called ``retry`` defers."""
-    return ErrorTransport(context.name == "retry")
+    return ErrorTransport(context.name == "retry", context.log)
 
 
 def build_retry(argument: Sequence[str], context: Any) -> ErrorTransport:
     """An ``error`` that defers under any service name."""
-    return ErrorTransport(True)
+    return ErrorTransport(True, context.log)

@@ -260,7 +260,7 @@ class ClientConnection(Protocol):
             if transaction.failure is None:
                 self.conversation.end_body()
         except Exception as error:
-            transaction.failure_cause = error
+            transaction.cause = error
             self._dispatch(self.conversation.fail(Failure.LOCAL))
             self.abort()
         finally:

@@ -28,15 +28,21 @@ class FakeResolver:
 
     Types are MX (``[(10, "mx.example")]``; ``[(0, "")]`` is a null MX), A, AAAA, PTR (the name is the address itself),
     TXT (bytes), TLSA and NS. Names are matched without regard to case or a final dot. ``secure`` lists the names whose
-    answers are validated. ``queries`` records what was asked: ``(type, name)``. The zone may be changed at any time.
+    answers are
+    validated, ``hosts`` is what /etc/hosts would say. ``queries`` records what was asked: ``(type, name)``. The zone may be changed at any time.
     """
 
     def __init__(
-        self, zone: Mapping[str, Mapping[str, Any] | str] | None = None, secure: Iterable[str] = (), ttl: float = 3600.0
+        self,
+        zone: Mapping[str, Mapping[str, Any] | str] | None = None,
+        secure: Iterable[str] = (),
+        ttl: float = 3600.0,
+        hosts: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         self.zone: dict[str, Any] = {_fold(name): records for name, records in (zone or {}).items()}
         self.secure = {_fold(name) for name in secure}
         self.ttl = ttl
+        self.hosts = {_fold(name): tuple(addresses) for name, addresses in (hosts or {}).items()}
         self.queries: list[tuple[str, str]] = []
 
     async def mx(self, domain: str) -> Answer:
@@ -51,6 +57,11 @@ class FakeResolver:
         if literal is not None:
             known = (str(literal),) if f"ipv{literal.version}" in wanted else ()
             return Answer(known, True, True, self.ttl)
+        known = [
+            each for each in self.hosts.get(_fold(host), ()) if hosts and f"ipv{6 if ':' in each else 4}" in wanted
+        ]
+        if known:
+            return Answer(tuple(known))
         answers, failure = [], None
         for family in wanted:
             try:

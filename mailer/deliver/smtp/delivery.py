@@ -14,13 +14,22 @@ from mailer.deliver.smtp.envelope import mail_command, rcpt_command, xforward_co
 from mailer.deliver.smtp.reason import LOOP_STATUS, Reason, from_reply
 from mailer.deliver.smtp.route import Address
 from mailer.deliver.smtp.session import MessageRefused, Session, SiteFailed, breakdown, no_smtputf8
+from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
-from mailer.message.status import Fate, Outcome, TemporaryError
+from mailer.message.status import Fate, Outcome, Reply
 from mailer.wire.smtp.client import Failure, Step, Transaction
 from mailer.wire.smtp.replies import PeerReply
 
 __all__ = ["Delivery"]
+
+
+class TransportBroken(TransportUnavailable):
+    """Something is wrong with the configuration; nothing goes until that has been mended."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.reply = Reply(451, "4.3.0", "unknown mail transport error")
 
 
 class Delivery:
@@ -46,7 +55,7 @@ class Delivery:
         if await self._desk.flags.loops(self._request):
             reason = Reason(LOOP_STATUS, f"mail forwarding loop for {self._request.recipients[0].address}")
             for recipient in self._left:
-                self._failed(recipient, reason, None)
+                self._failed(recipient, reason, None, "lmtp" if self._parameters.lmtp else "smtp")
             return
         sites = split_sites(self._request.nexthop)
         primary = len(sites)
@@ -67,7 +76,7 @@ class Delivery:
             return parse(site, self._parameters.port, self._parameters.lmtp, desk.ports)
         except BadDestination as error:
             desk.log.fatal(str(error))
-            raise TemporaryError(str(error), "4.3.0", "unknown mail transport error") from None
+            raise TransportBroken(str(error)) from None
 
     # One site: its servers in turn.
 
@@ -218,6 +227,7 @@ class Delivery:
 
     def _judge(self, transaction: Transaction, session: Session) -> None:
         """Give each recipient its fate, or keep it for the next server."""
+        self._remarks(transaction, session)
         open_ones = list(self._left)
         mail = transaction.mail_reply
         if mail is not None and mail.code // 100 != 2:
@@ -239,6 +249,15 @@ class Delivery:
             assert transaction.step is not None
             reason = breakdown(transaction.failure, transaction.step, session)
             self._fail(reason, session, throttle=True, recipients=open_ones)
+
+    def _remarks(self, transaction: Transaction, session: Session) -> None:
+        """What changes nothing, but is good to know."""
+        log = self._desk.log
+        for step, reply in transaction.refused:
+            what = "name/address" if step is Step.XFORWARD_NAME else "helo/protocol"
+            log.warning(f"host {session.relay} said: {reply.line} (in reply to XFORWARD {what} command)")
+        if transaction.cause is not None:
+            log.warning(f"{self._request.queue_id}: content cannot be read: {transaction.cause}")
 
     def _judge_recipients(
         self, transaction: Transaction, session: Session, open_ones: list[Recipient]
@@ -309,7 +328,7 @@ class Delivery:
         else:
             self._failed(recipient, reason, session)
 
-    def _failed(self, recipient: Recipient, reason: Reason, session: Session | None) -> None:
+    def _failed(self, recipient: Recipient, reason: Reason, session: Session | None, relay: str = "none") -> None:
         fate = Fate.DEFERRED if reason.soft else Fate.BOUNCED
         if self._request.probe:
             fate = Fate.UNDELIVERABLE
@@ -317,7 +336,7 @@ class Delivery:
             fate,
             reason.status,
             reason.text,
-            session.relay if session is not None else "none",
+            session.relay if session is not None else relay,
             self._connected,
             reason.remote_mta,
             reason.diagnostic,

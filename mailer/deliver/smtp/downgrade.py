@@ -108,8 +108,9 @@ class Downgrade:
 
     def _replace_encoding(self) -> None:
         if self._encoded:
-            composite = self._main in (b"multipart", b"message")
-            value = b"7bit" if composite else b"quoted-printable"
+            # What has parts is not encoded itself; they are.
+            self._encoded = self._main not in (b"multipart", b"message")
+            value = b"quoted-printable" if self._encoded else b"7bit"
             self._out.append(b"Content-Transfer-Encoding: " + value + b"\r\n")
 
     def _end_header(self, line: bytes) -> None:

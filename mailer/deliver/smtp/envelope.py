@@ -76,23 +76,21 @@ def _original(recipient: Recipient) -> str:
 
 def xforward_commands(client: Client, source: str, offered: frozenset[str], ident: str) -> list[tuple[bytes, Step]]:
     """XFORWARD: whom the message came from, as far as the server wants to know and we do."""
-    local = source not in ("smtp",)
-    name = "[UNAVAILABLE]" if client.name in ("", "unknown") and local else client.name
     values = {
-        "NAME": name or "[UNAVAILABLE]",
-        "ADDR": (f"IPV6:{client.address}" if ":" in client.address else client.address) or "[UNAVAILABLE]",
-        "PORT": client.port or "[UNAVAILABLE]",
-        "PROTO": client.protocol or "[UNAVAILABLE]",
-        "HELO": client.helo or "[UNAVAILABLE]",
+        "NAME": "" if client.name == "unknown" else client.name,
+        "ADDR": f"IPV6:{client.address}" if ":" in client.address else client.address,
+        "PORT": client.port,
+        "PROTO": client.protocol,
+        "HELO": client.helo,
         "IDENT": ident,
-        "SOURCE": "LOCAL" if local else "REMOTE",
+        "SOURCE": "REMOTE" if source == "smtp" else "LOCAL",
     }
     commands = []
     for step, keys in (
         (Step.XFORWARD_NAME, ("NAME", "ADDR", "PORT")),
         (Step.XFORWARD_HELO, ("PROTO", "HELO", "IDENT", "SOURCE")),
     ):
-        words = [f" {key}={xtext(values[key]).decode('ascii')}" for key in keys if key in offered]
+        words = [f" {key}={xtext(values[key]).decode('ascii')}" for key in keys if key in offered and values[key]]
         if words:
             commands.append((("XFORWARD" + "".join(words)).encode("ascii"), step))
     return commands

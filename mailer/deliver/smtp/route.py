@@ -98,6 +98,8 @@ class Finder:
         reason: Reason | None = None
         secure = answer.secure
         for preference, host in answer.records:
+            if _literal(host) is not None:
+                self._log.warning(f"numeric domain name in resource data of MX record for {domain}: {host}")
             found = await self._lookup(host, preference)
             addresses.extend(found.addresses)
             secure = secure and found.secure

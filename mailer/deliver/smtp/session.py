@@ -183,8 +183,8 @@ async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_
         offers.eightbit = True
     if detect_loops and offers.host.lower() == parameters.myhostname.lower():
         log.warning(f"host {session.relay} replied to HELO/EHLO with my own hostname {parameters.myhostname}")
-        if session.best_mx:
-            raise SiteFailed(Reason(LOOP_STATUS, f"mail for {nexthop} loops back to myself"))
+        status = LOOP_STATUS if session.best_mx else "4" + LOOP_STATUS[1:]
+        raise SiteFailed(Reason(status, f"mail for {nexthop} loops back to myself"))
 
 
 def _note_own_name(session: Session, greeting: PeerReply, detect_loops: bool, desk: Any) -> None:

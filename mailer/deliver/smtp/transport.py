@@ -154,7 +154,7 @@ class Desk:
         return request, prefix, filters, limit, partial(self._broken, request, limit), pause
 
     def _has_to_downgrade(self, request: DeliveryRequest, session: Session) -> bool:
-        if session.offers.eightbit or request.envelope.body == "7BIT" or self.parameters.disable_mime_output_conversion:
+        if session.offers.eightbit or self.parameters.disable_mime_output_conversion:
             return False
         inline = request.content.inline
         return inline is None or declares_eight_bits(inline)

@@ -63,18 +63,19 @@ class Transaction:
     :param mail: the MAIL command, without line end.
     :param rcpts: the RCPT commands.
     :param body: the content as it goes on the wire (dots doubled, without the final one); None: it comes by ``body``.
-    :param preamble: commands before MAIL with their step (XFORWARD); their replies change nothing.
+    :param preamble: commands before MAIL with their step (XFORWARD); a refusal changes nothing.
     :param last: no other transaction follows, so QUIT goes out with the end of this one.
     :param stop: the step after whose reply a probe ends (RCPT or DATA); None for a real delivery.
 
-    Afterwards: ``mail_reply``, ``rcpt_replies`` (as many as came), ``accepted`` (indices of accepted recipients),
+    Afterwards: ``refused`` (refusals of the preamble, with their step), ``mail_reply``, ``rcpt_replies`` (as many as came), ``accepted`` (indices of accepted recipients),
     ``data_reply``, ``replies`` (to the end of data: one, or with LMTP one for each accepted recipient, in order), and,
-    if the conversation broke off, ``failure`` and the ``step`` at which it did. ``answered`` says whether any reply came.
+    if the conversation broke off, ``failure`` and the ``step`` at which it did, and the ``cause`` of a LOCAL one.
+    ``answered`` says whether any reply came.
     """
 
     __slots__ = (
         "mail", "rcpts", "body", "preamble", "last", "stop", "owner",
-        "mail_reply", "rcpt_replies", "accepted", "data_reply", "replies", "failure", "step", "answered",
+        "mail_reply", "rcpt_replies", "accepted", "data_reply", "replies", "failure", "step", "answered", "cause", "refused",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +102,8 @@ class Transaction:
         self.failure: Failure | None = None
         self.step: Step | None = None
         self.answered = False
+        self.cause: Exception | None = None
+        self.refused: list[tuple[Step, PeerReply]] = []
 
 
 Events = list[tuple[Event, "PeerReply | Transaction | None"]]
@@ -247,8 +250,13 @@ class Conversation:
         else:
             self._events.append((Event.REPLY, reply))
 
-    def _pass_over(self, transaction: Transaction, reply: PeerReply) -> None:
-        pass
+    def _name_reply(self, transaction: Transaction, reply: PeerReply) -> None:
+        if reply.code // 100 != 2:
+            transaction.refused.append((Step.XFORWARD_NAME, reply))
+
+    def _helo_reply(self, transaction: Transaction, reply: PeerReply) -> None:
+        if reply.code // 100 != 2:
+            transaction.refused.append((Step.XFORWARD_HELO, reply))
 
     def _mail_reply(self, transaction: Transaction, reply: PeerReply) -> None:
         transaction.mail_reply = reply
@@ -355,8 +363,8 @@ class Conversation:
 
 
 _REACTIONS = {
-    Step.XFORWARD_NAME: Conversation._pass_over,
-    Step.XFORWARD_HELO: Conversation._pass_over,
+    Step.XFORWARD_NAME: Conversation._name_reply,
+    Step.XFORWARD_HELO: Conversation._helo_reply,
     Step.MAIL: Conversation._mail_reply,
     Step.RCPT: Conversation._rcpt_reply,
     Step.DATA: Conversation._data_reply,

@@ -66,10 +66,7 @@ class PeerReply:
 
 def printable(line: bytes) -> str:
     """A line for people's eyes: UTF-8 stays, control characters and broken octets become ``?``."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = line.decode("ascii", "replace").replace("\ufffd", "?")
+    text = line.decode("utf-8", "surrogateescape")
     if text.isprintable():
         return text
     return "".join([char if char.isprintable() else "?" for char in text])
@@ -126,23 +123,28 @@ class ReplyParser:
     def _line(self, line: bytes, replies: list[PeerReply]) -> None:
         code, mark = line[:3], line[3:4]
         if not (code.isdigit() and len(code) == 3 and mark in (b" ", b"-", b"")):
+            # It may be part of something meant as text, so it stays with the reply that follows.
             replies.append(PeerReply(GARBAGE, line))
+            self._keep(line)
             return
         if not self._lines and mark != b"-":
             self._finish(int(code), line, replies)
             return
-        self._count += 1
-        if self._length + len(line) <= self.limit or not self._lines:
-            self._lines.append(line)
-            self._length += len(line) + 1
-        else:
-            self._excess = True
+        self._keep(line)
         if self._count > _MOST_LINES:
             self._finish(GARBAGE, line, replies)
         elif mark != b"-":
             if self._excess and self._lines[-1] is not line:
                 self._lines.append(line)  # the last line carries the enhanced code
             self._finish(int(code), b"\n".join(self._lines), replies)
+
+    def _keep(self, line: bytes) -> None:
+        self._count += 1
+        if self._length + len(line) <= self.limit or not self._lines:
+            self._lines.append(line)
+            self._length += len(line) + 1
+        else:
+            self._excess = True
 
     def _finish(self, code: int, raw: bytes, replies: list[PeerReply]) -> None:
         replies.append(PeerReply(code, raw, self._excess))
