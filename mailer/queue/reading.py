@@ -102,11 +102,42 @@ def load(connection: sqlite3.Connection, layout: Layout, number: int, portion: i
         raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
-def load_named(connection: sqlite3.Connection, layout: Layout, queue_id: str, portion: int) -> Stored | None:
-    """One message with its inline content, by queue id. :raise Unreadable:"""
+def load_named(
+    connection: sqlite3.Connection, layout: Layout, queue_id: str, portion: int = 0, everyone: bool = False
+) -> Stored | None:
+    """One message with its inline content, by queue id.
+
+    :param everyone: bring all recipients, those that are done as well. :raise Unreadable:
+    """
     for number, _, _ in find(connection, [queue_id]):
-        return load(connection, layout, number, portion, True)
+        stored = load(connection, layout, number, portion, True)
+        if stored is not None and everyone:
+            first = connection.execute("SELECT first FROM message WHERE id = ?", (number,)).fetchone()[0]
+            stored.recipients = _pending(connection, number, first, stored.total, 0, stored.total, False)
+        return stored
     return None
+
+
+def done_recipients(connection: sqlite3.Connection, number: int) -> set[int]:
+    """Ids of recipients that are not pending any more."""
+    rows = connection.execute(
+        f"SELECT recipient FROM status WHERE message = ? AND progress < {Progress.DEFERRED:d}", (number,)
+    )
+    return {recipient for (recipient,) in rows}
+
+
+def find_rows(connection: sqlite3.Connection, numbers: list[int]) -> list[tuple[int, str, State]]:
+    """The same as ``find`` for rows; at most a few hundred at once."""
+    marks = ",".join("?" * len(numbers))
+    rows = connection.execute(f"SELECT id, queue_id, state FROM message WHERE id IN ({marks}) ORDER BY id", numbers)
+    return [(number, queue_id, State(state)) for number, queue_id, state in rows]
+
+
+def with_file(connection: sqlite3.Connection, numbers: list[int]) -> set[int]:
+    """Which of these rows have their content in a file; at most a few hundred at once."""
+    marks = ",".join("?" * len(numbers))
+    rows = connection.execute(f"SELECT id FROM message WHERE flags & {Flag.FILE:d} AND id IN ({marks})", numbers)
+    return {number for (number,) in rows}
 
 
 def _data(

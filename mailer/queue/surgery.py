@@ -46,8 +46,11 @@ def release(connection: sqlite3.Connection, found: Iterable[Found], now: float) 
 
 
 def expire(connection: sqlite3.Connection, found: list[Found]) -> list[Found]:
-    """Return to sender at the next attempt."""
-    return _move(connection, found, f"flags = flags | {Flag.EXPIRED:d}")
+    """Return to sender at the next attempt; those that are to be returned already are left out."""
+    marks = ",".join("?" * len(found))
+    query = f"SELECT id FROM message WHERE flags & {Flag.EXPIRED:d} AND id IN ({marks})"
+    already = {number for (number,) in connection.execute(query, [number for number, _, _ in found])}
+    return _move(connection, [one for one in found if one[0] not in already], f"flags = flags | {Flag.EXPIRED:d}")
 
 
 def make_due(connection: sqlite3.Connection, found: Iterable[Found], now: float) -> list[Found]:

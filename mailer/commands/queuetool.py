@@ -1,0 +1,162 @@
+"""What postqueue, postsuper and postcat share: options, complaints, and getting at the queue as its owner."""
+
+from __future__ import annotations
+
+import getopt
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from twisted.internet.task import Clock
+
+from mailer.commands.instance import Instance
+from mailer.config.errors import ConfigError
+from mailer.interfaces.context import Context
+from mailer.log.destinations import StreamDestination
+from mailer.log.maillog import MailLog, ServiceLog
+from mailer.master.maillog import destination
+from mailer.queue.direct import DirectQueue
+from mailer.queue.schema import SchemaError
+from mailer.tables.opening import Tables
+
+__all__ = ["Fatal", "Tool", "at_once"]
+
+
+class Fatal(Exception):
+    """The tool cannot go on; the text says why. ``status`` is the exit code, None for the tool's ordinary one."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a lookup that needs no network. :raise Fatal: it does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    coroutine.close()
+    raise Fatal("a table that needs the network cannot be used by this command")
+
+
+class Tool:
+    """One run of a command.
+
+    :param program: its name, which stands before every complaint.
+    :param usage: what it says about wrong options. :param failure: its exit code when it cannot go on.
+    """
+
+    def __init__(self, program: str, usage: str, failure: int) -> None:
+        self.program = program
+        self.usage = usage
+        self.failure = failure
+        self._instance: Instance | None = None
+        self._log: ServiceLog | None = None
+
+    # -- the command line
+
+    def options(self, arguments: list[str], letters: str) -> tuple[list[tuple[str, str]], list[str]]:
+        """Options and words in order, options anywhere. :raise Fatal: with the usage."""
+        try:
+            return getopt.gnu_getopt(arguments, letters)
+        except getopt.GetoptError as error:
+            if f"{error.opt}:" in letters:
+                self.say(f"option requires an argument -- '{error.opt}'")
+            else:
+                self.say(f"invalid option -- '{error.opt}'")
+            raise self.misused() from None
+
+    def misused(self) -> Fatal:
+        return Fatal(f"usage: {self.usage}")
+
+    # -- what it says
+
+    def say(self, text: str) -> None:
+        print(f"{self.program}: {text}", file=sys.stderr, flush=True)
+
+    def info(self, text: str) -> None:
+        self.say(text)
+        if self._log is not None:
+            self._log.info(text)
+
+    def warn(self, text: str) -> None:
+        self.say(f"warning: {text}")
+        if self._log is not None:
+            self._log.warning(text)
+
+    def give_up(self, error: Fatal) -> NoReturn:
+        self.say(f"fatal: {error}")
+        if self._log is not None:
+            self._log.fatal(str(error))
+        sys.exit(self.failure if error.status is None else error.status)
+
+    # -- the instance
+
+    def configure(self, directory: str | None) -> None:
+        """Read main.cf. :raise Fatal:"""
+        self._instance = Instance.open(directory, Fatal)
+
+    @property
+    def settings(self) -> Any:
+        assert self._instance is not None
+        return self._instance.settings
+
+    @property
+    def maildrop(self) -> str:
+        assert self._instance is not None
+        return self._instance.maildrop
+
+    def open_log(self) -> None:
+        """Say to the mail log as well what goes to the terminal."""
+        try:
+            where, _ = destination(self.settings)
+        except ConfigError as error:
+            raise Fatal(str(error)) from error
+        if not isinstance(where, StreamDestination) or type(where) is not StreamDestination:
+            tag = f"{self.settings.syslog_name}/{self.program}[{os.getpid()}]"
+            self._log = ServiceLog(MailLog(where, time.time, os.getpid()), tag)
+
+    def context(self) -> Context:
+        """For match lists and their tables."""
+        log = SimpleNamespace(warning=self.warn, info=self.info, error=self.warn)
+        context = Context(settings=self.settings, reactor=Clock(), seconds=time.time, log=log, name=self.program)
+        tables = Tables(context)
+        return Context(
+            settings=self.settings,
+            reactor=context.reactor,
+            seconds=time.time,
+            log=log,
+            name=self.program,
+            tables=tables,
+        )
+
+    # -- the queue
+
+    def become_owner(self) -> bool:
+        """Root takes the identity of the queue's owner, so that nobody can use it to touch files that are not his.
+
+        :return: whether the caller may do to the queue what the superuser may: he is root, or the queue is his.
+        """
+        try:
+            owner = os.stat(os.path.join(self.settings.queue_directory, "mailer"))
+        except OSError:
+            return os.geteuid() == 0
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.setgroups([])
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
+        return os.geteuid() in (0, owner.st_uid)
+
+    def open_queue(self) -> DirectQueue:
+        """:raise NoQueue: :raise PermissionError: :raise Fatal: it cannot be used."""
+        try:
+            return DirectQueue(self.settings.queue_directory)
+        except PermissionError:
+            raise
+        except (SchemaError, OSError, sqlite3.Error) as error:
+            raise Fatal(f"mail queue in {self.settings.queue_directory}: {error}") from error
