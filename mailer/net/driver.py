@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 __all__ = ["PARK", "Driver"]
 
@@ -31,9 +31,10 @@ class Driver:
     :param ended: called once, with None or the exception that ended the coroutine.
     """
 
-    __slots__ = ("_ended", "_send", "parked")
+    __slots__ = ("_coroutine", "_ended", "_send", "parked")
 
     def __init__(self, coroutine: Coroutine[Any, None, None], ended: Callable[[BaseException | None], None]) -> None:
+        self._coroutine = coroutine
         self._send = coroutine.send
         self._ended = ended
         self.parked = False
@@ -41,8 +42,11 @@ class Driver:
     def resume(self) -> None:
         """Go on until the next wait. To be called at the start, and whenever ``parked``."""
         self.parked = False
+        self._go(self._send, None)
+
+    def _go(self, step: Callable[[Any], Any], value: Any) -> None:
         try:
-            awaited = self._send(None)
+            awaited = step(value)
         except StopIteration:
             self._ended(None)
         except Exception as error:
@@ -51,11 +55,11 @@ class Driver:
             if awaited is PARK:
                 self.parked = True
             else:
-                self._wait_for(awaited)
-
-    def _wait_for(self, awaited: Deferred[Any]) -> None:
-        awaited.addBoth(self._fired)
+                awaited.addBoth(self._fired)
 
     def _fired(self, result: object) -> None:
-        # The Deferred still holds its result, or failure, and the coroutine takes it from there.
-        self.resume()
+        # A value is still in the Deferred, where the coroutine looks for it; a failure has to be brought to it.
+        if isinstance(result, Failure):
+            self._go(self._coroutine.throw, result.value)
+        else:
+            self._go(self._send, None)
