@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
     from mailer.tables.match import AddressList
 
-__all__ = ["admit", "farewell", "greet"]
+__all__ = ["admit", "farewell", "greet", "listed"]
 
 
 async def greet(session: SmtpSession) -> bool:
@@ -34,7 +34,7 @@ async def admit(session: SmtpSession) -> bool:
     """What depends on the client's name and address, then the banner, or the refusal (also after XCLIENT)."""
     service = session.service
     session.bare_newline = service.bare_newline
-    if service.bare_newline != "no" and await _listed(session, service.bare_newline_exclusions):
+    if service.bare_newline != "no" and await listed(session, service.bare_newline_exclusions):
         session.bare_newline = "no"
     session.denied = await session.check(service.access.connect(session.state))
     if session.denied is not None:
@@ -44,16 +44,17 @@ async def admit(session: SmtpSession) -> bool:
     return True
 
 
-async def _listed(session: SmtpSession, clients: AddressList) -> bool:
+async def listed(session: SmtpSession, clients: AddressList) -> bool:
+    """Whether the client is in a list; a list that cannot tell now has logged so and counts as no."""
     try:
         return await clients.match(session.client.name, session.client.address)
-    except TemporaryError:  # the list has logged what is wrong with it
+    except TemporaryError:
         return False
 
 
 async def _within_limits(session: SmtpSession) -> bool:
     service, client = session.service, session.client
-    if not service.counts_clients or await _listed(session, service.limit_exceptions):
+    if not service.counts_clients or await listed(session, service.limit_exceptions):
         return True
     session.limited = True
     count, rate = await service.anvil.connect(service.name, client.address)

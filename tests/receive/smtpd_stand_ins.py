@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +31,7 @@ class Networks:
     """Addresses and CIDR blocks."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._networks = [ipaddress.ip_network(pattern.strip("[]"), strict=False) for pattern in patterns]
+        self._networks = [ipaddress.ip_network(re.sub(r"[][]", "", pattern), strict=False) for pattern in patterns]
 
     async def matches(self, name: str, address: str) -> bool:
         return any(ipaddress.ip_address(address) in network for network in self._networks)
@@ -160,7 +161,12 @@ class Server:
     """An SMTP service in memory. ``settings`` are main.cf lines as a dict."""
 
     def __init__(self, settings: dict[str, str] | None = None, resolver: Any = None, **more: Any) -> None:
-        given = {"myhostname": "mail.example", "smtpd_error_sleep_time": "0", **(settings or {})}
+        given = {
+            "compatibility_level": "3.6",
+            "myhostname": "mail.example",
+            "smtpd_error_sleep_time": "0",
+            **(settings or {}),
+        }
         self.settings = Settings({name: Entry(name, value) for name, value in given.items()})
         self.clock = task.Clock()
         self.log = RecordingLog()

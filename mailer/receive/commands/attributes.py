@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from mailer.receive.greeting import listed
 from mailer.wire.smtp.path import valid_hostname
 from mailer.wire.smtp.xtext import decode_xtext
 
@@ -24,12 +25,11 @@ class BadAttribute(ValueError):
 
 async def refusal_first(session: SmtpSession, command: str, argument: str, allowed: AddressList) -> str:
     """Why the command cannot be given at all, or ""."""
-    client = session.client
     if session.transaction is not None:
         return "503 5.5.1 Error: MAIL transaction in progress"
     if not argument.strip():
         return f"501 5.5.4 Syntax: {command} attribute=value..."
-    if not await allowed.match(client.name, client.address):
+    if not await listed(session, allowed):
         return "550 5.7.0 Error: insufficient authorization"
     return ""
 

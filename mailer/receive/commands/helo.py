@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.message.status import TemporaryError
 from mailer.receive import lines
 from mailer.receive.commands.command import Command
+from mailer.receive.greeting import listed
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
@@ -85,14 +86,14 @@ class Ehlo(_Greeting):
 
 async def _extras(session: SmtpSession) -> tuple[str, ...]:
     """Keywords that depend on who the client is."""
-    service, client = session.service, session.client
+    service = session.service
     extras = []
     if service.has_verp_clients:
-        session.verp_allowed = await service.verp_clients.match(client.name, client.address)
+        session.verp_allowed = await listed(session, service.verp_clients)
         if session.verp_allowed:
             extras.append("XVERP")
-    if service.has_xclient_hosts and await service.xclient_hosts.match(client.name, client.address):
+    if service.has_xclient_hosts and await listed(session, service.xclient_hosts):
         extras.append("XCLIENT")
-    if service.has_xforward_hosts and await service.xforward_hosts.match(client.name, client.address):
+    if service.has_xforward_hosts and await listed(session, service.xforward_hosts):
         extras.append("XFORWARD")
     return tuple(extras)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.message.envelope import Envelope
-from mailer.message.status import MailError, Reply
+from mailer.message.status import MailError, Reply, TemporaryError
 from mailer.receive import lines
 from mailer.receive.commands.command import Command
 from mailer.receive.opening import open_message
@@ -63,7 +63,11 @@ class Mail(Command):
         if service.strict_smtputf8 and not envelope.smtputf8 and not envelope.sender.isascii():
             return session.refuse("553 5.6.7 Must declare SMTPUTF8 to send unicode address")
         if not session.context:
-            session.context = await service.origin.of(session.client)
+            try:
+                session.context = await service.origin.of(session.client)
+            except TemporaryError as error:
+                service.log.warning(f"{session.printable}: {error.cause}")
+                return session.refuse("451 4.3.0 Temporary lookup error")
         envelope.context = session.context
         transaction = Transaction(envelope)
         session.begin(transaction)
