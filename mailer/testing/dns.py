@@ -28,8 +28,8 @@ class FakeResolver:
 
     Types are MX (``[(10, "mx.example")]``; ``[(0, "")]`` is a null MX), A, AAAA, PTR (the name is the address itself),
     TXT (bytes), TLSA and NS. Names are matched without regard to case or a final dot. ``secure`` lists the names whose
-    answers are
-    validated, ``hosts`` is what /etc/hosts would say. ``queries`` records what was asked: ``(type, name)``. The zone may be changed at any time.
+    answers are validated, ``hosts`` is what /etc/hosts would say. ``queries`` records what was asked: ``(type, name)``.
+    The zone may be changed at any time.
     """
 
     def __init__(

@@ -349,7 +349,7 @@ class Delivery:
         final = self._desk.final or (self._parameters.assume_final and self._parameters.lmtp and not dsn)
         outcome = Outcome(
             Fate.DELIVERABLE if self._request.probe else Fate.SENT,
-            reply.enhanced or "2.0.0",
+            reply.enhanced if reply.enhanced[0] == "2" else "2.0.0",
             reply.line,
             session.relay,
             self._connected,
