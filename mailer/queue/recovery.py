@@ -2,7 +2,8 @@
 
 After a crash: messages that were ``active`` become ``incoming``; rows of recipients or contents whose message is gone are
 removed (a tool may have deleted a message that a server was still recording); requests that tools left for the crashed server
-are void, since their effect stands in the rows; content files without a row are removed (mailer.queue.spool).
+are void, since their effect stands in the rows; content files without a row are removed (mailer.queue.spool). A file that
+is big and nearly empty is written anew.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ __all__ = ["Opened", "QueueInUse", "is_running", "open_store", "tidy_contents"]
 
 _LOCK_TRIES = 20
 _LOCK_PAUSE = 0.1
+_SHRINK_OVER = 64 * 1024 * 1024
+_SHRINK_SHARE = 0.9
 
 
 class QueueInUse(Exception):
@@ -35,8 +38,6 @@ class Opened:
     connection: sqlite3.Connection
     lock: int
     number: int
-    waiting: int
-    requeued: int
     postfix_mail: int
 
 
@@ -94,19 +95,22 @@ def _recover(layout: Layout, connection: sqlite3.Connection, lock: int) -> Opene
         for table, column in (("content", "id"), ("status", "message"), ("block", "message")):
             connection.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT id FROM message)")
         (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()
-        waiting = _count(connection, State.INCOMING)
-        requeued = _count(connection, State.MAILDROP)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return Opened(connection, lock, last + 1, waiting, requeued, count_postfix_mail(layout.queue_directory))
+    _shrink(connection)
+    return Opened(connection, lock, last + 1, count_postfix_mail(layout.queue_directory))
 
 
-def _count(connection: sqlite3.Connection, state: State) -> int:
-    count: int = connection.execute("SELECT count(*) FROM message WHERE state = ?", (state,)).fetchone()[0]
-    return count
+def _shrink(connection: sqlite3.Connection) -> None:
+    """Give back what a past flood has left: the file never shrinks by itself. Cheap, since only live pages are copied."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (octets,) = connection.execute("PRAGMA page_size").fetchone()
+    if pages * octets > _SHRINK_OVER and free > _SHRINK_SHARE * pages:
+        connection.execute("VACUUM")
 
 
 def tidy_contents(connection: sqlite3.Connection, layout: Layout, disk: Disk) -> int:

@@ -53,10 +53,9 @@ class Requeuing:
         try:
             waiting = await self._database.call(_waiting)
             ready = [(number, queue_id) for number, queue_id in waiting if number not in self._spared]
-            if self.sink is None:
+            if ready and self.sink is None:
                 await self._database.call(lambda c: _start_anew(c, [n for n, _ in ready], self._seconds()))
-                if ready:
-                    self._queue.wake()
+                self._queue.wake()
                 return
             for number, queue_id in ready:
                 await self._resubmit(number, queue_id)

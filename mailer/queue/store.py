@@ -23,7 +23,7 @@ from mailer.interfaces.queue import IQueue
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.listing import QueueListing
 from mailer.message.queueid import QueueIds
-from mailer.message.status import Outcome, TemporaryError
+from mailer.message.status import MailError, Outcome, TemporaryError
 from mailer.queue import reading, surgery
 from mailer.queue.batch import Defer, Insert, Move, Record, Remove
 from mailer.queue.claiming import Loaded, load_all, mark_active, mark_corrupt
@@ -423,6 +423,8 @@ class SqliteQueue:
     async def _requeue(self) -> None:
         try:
             await self._requeuing.run()
+        except MailError as error:
+            self._log.warning(f"cannot requeue now: {error}")
         except Exception:
             _faults.failure("cannot requeue")
 
