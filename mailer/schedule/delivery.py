@@ -59,10 +59,10 @@ class Delivery:
     whether the transport itself does not work; ``unrecorded`` the fates that the store has not been told yet."""
 
     __slots__ = (
+        "_coroutine",
         "_desk",
         "_log",
         "_request",
-        "_send",
         "_turn",
         "_untold",
         "entry",
@@ -100,14 +100,17 @@ class Delivery:
             busy,
         )
         self._request = request
-        self._send = transport.deliver(request, self).send
-        self._go_on(None)
+        self._coroutine = transport.deliver(request, self)
+        self._go_on()
 
     def _go_on(self, fired: object = None) -> None:
-        # Called by a Deferred, too: it still holds its result or failure, and the coroutine takes it from there.
+        # A Deferred that has fired still holds its value, where the coroutine finds it; a failure has to be brought.
         self._turn = True
         try:
-            awaited = self._send(None)
+            if isinstance(fired, Failure):
+                awaited = self._coroutine.throw(fired.value)
+            else:
+                awaited = self._coroutine.send(None)
         except StopIteration:
             self._end(None)
         except Exception as error:

@@ -1,6 +1,7 @@
 """The queue manager from a message's arrival to its end."""
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import Destination
@@ -90,25 +91,23 @@ def test_delays_in_the_log(world):
 
 
 def test_fates_are_recorded_when_told_although_the_delivery_goes_on(world):
-    one = world()
-
     class Slow:
         async def deliver(self, request, outcomes):
+            self.tell = outcomes.tell
             outcomes.tell(request.recipients[0], Outcome.sent("first"))
-            self.waiting = waiting = one.smtp_wait()
-            await waiting
-            outcomes.tell(request.recipients[1], Outcome.sent("second"))
+            self.waiting = Deferred()
+            await self.waiting
+            outcomes.tell(request.recipients[2], Outcome.sent("third"))
 
-    from twisted.internet.defer import Deferred
-
-    one.smtp_wait = Deferred
     slow = Slow()
-    two = world(transports={"smtp": slow})
-    queue_id = two.send("a@y.test", "b@y.test")
-    entry = two.queue.entries[queue_id]
-    assert [recipient.address for recipient in entry.unfinished] == ["b@y.test"]
+    one = world(transports={"smtp": slow})
+    queue_id = one.send("a@y.test", "b@y.test", "c@y.test")
+    entry = one.queue.entries[queue_id]
+    assert [recipient.address for recipient in entry.unfinished] == ["b@y.test", "c@y.test"]
+    slow.tell(entry.everyone[1], Outcome.sent("second"))  # from a callback of its own
+    assert [recipient.address for recipient in entry.unfinished] == ["c@y.test"]
     slow.waiting.callback(None)
-    assert two.state(queue_id) == "gone"
+    assert one.state(queue_id) == "gone"
 
 
 def test_a_deferred_message_waits_for_its_age_and_is_tried_again(world):
@@ -432,6 +431,15 @@ def test_what_a_transport_raises_is_the_fate_of_those_it_did_not_tell(world, err
     lines = one.lines("smtp")
     assert "to=<a@y.test>" in lines[0] and "status=sent" in lines[0]
     assert f"to=<b@y.test>, relay=none, delay=0, delays=0/0/0/0, dsn={dsn}, status=deferred ({text})" in lines[1]
+    assert one.state(queue_id) == "deferred"
+
+
+def test_a_failure_reaches_the_transport_that_waits(world):
+    one = world()
+    one.smtp.hold = True
+    queue_id = one.send("a@y.test")
+    one.smtp.open.pop().errback(TemporaryError("lost", "4.4.2", "connection lost"))
+    assert "dsn=4.4.2, status=deferred (connection lost)" in one.lines("smtp")[0]
     assert one.state(queue_id) == "deferred"
 
 
