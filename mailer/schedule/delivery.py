@@ -107,10 +107,8 @@ class Delivery:
         # A Deferred that has fired still holds its value, where the coroutine finds it; a failure has to be brought.
         self._turn = True
         try:
-            if isinstance(fired, Failure):
-                awaited = self._coroutine.throw(fired.value)
-            else:
-                awaited = self._coroutine.send(None)
+            failed = isinstance(fired, Failure)
+            awaited = self._coroutine.throw(fired.value) if failed else self._coroutine.send(None)
         except StopIteration:
             self._end(None)
         except Exception as error:
