@@ -12,7 +12,7 @@ from mailer.deliver.smtp.content import prepare
 from mailer.deliver.smtp.destination import BadDestination, Destination, parse, split_sites
 from mailer.deliver.smtp.envelope import mail_command, rcpt_command, xforward_commands
 from mailer.deliver.smtp.reason import LOOP_STATUS, Reason, from_reply
-from mailer.deliver.smtp.route import Address
+from mailer.deliver.smtp.route import Address, Route
 from mailer.deliver.smtp.session import MessageRefused, Session, SiteFailed, breakdown, no_smtputf8
 from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import DeliveryRequest
@@ -49,6 +49,7 @@ class Delivery:
         self._final_nexthop = False
         self._final_server = False
         self._carried = False  # a session got through a message, so the nexthop works
+        self._broken = False  # a kept session broke off, so its server may be called again
         self._connected: float | None = None
 
     async def run(self) -> None:
@@ -85,17 +86,20 @@ class Delivery:
         visited = await self._reuse(key, destination)
         if not self._left:
             return
-        detect_loops = destination.port == 25 and not self._parameters.lmtp
+        route = await self._route(destination)
+        if route.reason is not None:
+            self._why = route.reason
+        if route.is_mx or (not route.addresses and route.reason is not None and route.reason.loop):
+            self._final_nexthop = True
+        await self._servers(destination, key, route.addresses, visited)
+
+    def _detects_loops(self, destination: Destination) -> bool:
+        return destination.port == 25 and not self._parameters.lmtp
+
+    async def _route(self, destination: Destination) -> Route:
         if destination.path:
-            addresses: tuple[Address, ...] = (Address(self._parameters.myhostname, destination.path),)
-        else:
-            route = await self._desk.finder.find(destination, detect_loops)
-            addresses = route.addresses
-            if route.reason is not None:
-                self._why = route.reason
-            if route.is_mx or (not addresses and route.reason is not None and route.reason.loop):
-                self._final_nexthop = True
-        await self._servers(destination, key, addresses, detect_loops, visited)
+            return Route((Address(self._parameters.myhostname, destination.path),))
+        return await self._desk.finder.find(destination, self._detects_loops(destination))
 
     async def _reuse(self, key: Any, destination: Destination) -> str:
         """Deliver through an open session, if there is one. :return: the address that was tried, or ""."""
@@ -105,12 +109,11 @@ class Delivery:
                 return ""
             self._final_server = False
             if await self._converse(session, destination, reused=True):
-                return session.address
+                return "" if self._broken else session.address
             # The server had closed the session in the meantime, which says nothing about the message.
 
-    async def _servers(
-        self, destination: Destination, key: Any, addresses: tuple[Address, ...], detect_loops: bool, visited: str
-    ) -> None:
+    async def _servers(self, destination: Destination, key: Any, addresses: tuple[Address, ...], visited: str) -> None:
+        detect_loops = self._detects_loops(destination)
         limit = self._parameters.mx_address_limit or len(addresses)
         candidates = [each for each in addresses if each.address != visited][:limit]
         sessions = 0
@@ -172,11 +175,24 @@ class Delivery:
         if reused and _stale(transaction):
             session.connection.abort()
             return False
+        if reused and not _flawless(transaction):
+            await self._look_ahead(transaction, session, destination)
         self._judge(transaction, session)
         self._put_away(session, destination, last)
         if reused:
             self._next_round()
         return True
+
+    async def _look_ahead(self, transaction: Transaction, session: Session, destination: Destination) -> None:
+        """After trouble in a session that had been kept: whether there is anywhere else to try.
+
+        A connection that broke may be made anew, unless the message may have arrived.
+        """
+        self._broken = transaction.failure is not None and transaction.step is not Step.DOT
+        if self._broken or not self._final_nexthop:
+            return
+        addresses = (await self._route(destination)).addresses[: self._parameters.mx_address_limit or None]
+        self._final_server = all(each.address == session.address for each in addresses)
 
     def _turn_away(self, session: Session, destination: Destination, refusal: Reason) -> None:
         """The session was not needed after all."""
@@ -375,6 +391,16 @@ class Delivery:
                 reason = reason.softened("4.3.5")
         self._final_server = True
         self._fail(reason, None, throttle=True)
+
+
+def _flawless(transaction: Transaction) -> bool:
+    """Whether there was nothing but consent."""
+    return (
+        transaction.failure is None
+        and len(transaction.accepted) == len(transaction.rcpts)
+        and all(reply.code // 100 == 2 for reply in transaction.replies)
+        and (transaction.data_reply is None or transaction.data_reply.code // 100 == 3)
+    )
 
 
 def _stale(transaction: Transaction) -> bool:

@@ -24,6 +24,7 @@ class Pool:
         self._parameters = parameters
         self._seconds = seconds
         self._idle: dict[Hashable, list[Session]] = {}
+        self._closed = False
         self._keys: dict[ClientConnection, tuple[Hashable, Session]] = {}
 
     def __len__(self) -> int:
@@ -32,6 +33,8 @@ class Pool:
     def keeps(self, session: Session) -> bool:
         """Whether a session may be used again after the message that it is about to carry."""
         parameters = self._parameters
+        if self._closed:
+            return False
         if parameters.reuse_count_limit and session.uses > parameters.reuse_count_limit:
             return False
         return self._seconds() - session.started < parameters.reuse_time_limit
@@ -59,8 +62,10 @@ class Pool:
             del self._keys[session.connection]
             if not waiting:
                 del self._idle[key]
-            if session.connection.conversation.usable:
+            conversation = session.connection.conversation
+            if conversation.usable and conversation.welcome:
                 return session
+            session.connection.quit()
         return None
 
     def forget(self, connection: ClientConnection) -> None:
@@ -74,6 +79,7 @@ class Pool:
                 del self._idle[key]
 
     def close(self) -> None:
-        """Take leave of all."""
+        """Take leave of all, and keep none from now on."""
+        self._closed = True
         for connection in list(self._keys):
             connection.quit()
