@@ -19,10 +19,11 @@ class ActiveMessage(Message):
 
     ``cursor`` is the greatest recipient id read, at ``last_read``; ``reading`` is set while recipients are being read or
     resolved, so that the pass cannot end meanwhile. ``flushing``: an administrator wants it tried whatever defer_transports
-    says. ``owed`` counts bounces left over from a pass that a crash cut short. ``withdrawn``: an administrator took the
-    message away; ``kept`` then counts recipients that were not tried. ``deferred`` and ``bounced`` count this pass's
-    failures; ``failed`` holds their outcomes, or None when there are too many. ``notices`` are results that the sender asked
-    to hear of: of every recipient when ``everything`` is set. ``probe``: nothing is to be delivered.
+    says. ``owed`` counts bounces left over from a pass that a crash cut short. ``withdrawn``: an administrator, or the end
+    of the service, takes the message away; ``kept`` then counts recipients that were not tried. ``deferred`` and
+    ``bounced`` count this pass's failures; ``failed`` holds their outcomes, or None when there are too many. ``notices``
+    are results that the sender asked to hear of: of every recipient when ``everything`` is set. ``probe``: nothing is to be
+    delivered.
     """
 
     __slots__ = (

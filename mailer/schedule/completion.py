@@ -68,11 +68,14 @@ class Completion:
             message.notices = None
 
     def _let_go(self, message: ActiveMessage) -> None:
-        queue_id = message.entry.queue_id
-        if message.kept or message.deferred:
-            self._queue.defer(queue_id, self._seconds())
+        """Give an entry back: due now if there are recipients that were not tried."""
+        entry, now = message.entry, self._seconds()
+        if message.kept:
+            self._queue.defer(entry.queue_id, now)
+        elif message.deferred:
+            self._queue.defer(entry.queue_id, self._patience.next_attempt(now, entry.arrival))
         else:
-            self._queue.remove(queue_id)
+            self.remove(entry.queue_id)
 
     async def _give_up(self, message: ActiveMessage) -> None:
         entry = message.entry

@@ -103,7 +103,7 @@ class Delivery:
         self._coroutine = transport.deliver(request, self)
         self._go_on()
 
-    def _go_on(self, fired: object = None) -> None:
+    def _go_on(self, fired: Any = None) -> None:
         # A Deferred that has fired still holds its value, where the coroutine finds it; a failure has to be brought.
         self._turn = True
         try:

@@ -101,11 +101,13 @@ class Qmgr:
         self._intake.due(False)
 
     async def stop(self, patience: float = 20.0) -> None:
-        """Start nothing more, and wait for what is under way, but no longer than ``patience`` seconds; then for the store.
-        What is not finished by then is delivered after the next start."""
+        """Start nothing more, give back what has not been started, and wait for what is under way, but no longer than
+        ``patience`` seconds; then for the store. What is not finished by then is delivered after the next start."""
         self._stopping = True
         self._intake.stop()
         self._dispatch.stop()
+        for message in list(self._active.values()):
+            self._take_back(message)
         if self._dispatch.under_way or self._settling:
             self._drained = Deferred()
             timer = self._reactor.callLater(patience, self._release)
@@ -147,10 +149,17 @@ class Qmgr:
             message = self._active.get(queue_id)
             if message is not None and not message.withdrawn:
                 message.withdrawn = True
-                message.kept += len(self._scheduler.withdraw(message)) + message.unread
-                message.unread = 0
-                if message.finished:
-                    self._finish(message)
+                self._take_back(message)
+
+    def _take_back(self, message: ActiveMessage) -> None:
+        """Start no further delivery of a message."""
+        was_finished = message.finished
+        message.kept += len(self._scheduler.withdraw(message)) + message.unread
+        message.unread = 0
+        if message.kept or message.reading:
+            message.withdrawn = True
+        if message.finished and not was_finished:
+            self._finish(message)
 
     # -- a message's way
 

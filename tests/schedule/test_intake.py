@@ -283,10 +283,29 @@ def test_stopping_waits_for_what_is_under_way_and_starts_nothing(world):
     third = one.send("c@y.test")
     one.smtp.end()
     assert stopped == [None]
-    assert [one.state(queue_id) for queue_id in (first, second, third)] == ["gone", "active", "incoming"]
+    assert [one.state(queue_id) for queue_id in (first, second, third)] == ["gone", "deferred", "incoming"]
+    assert one.queue.entries[second].next_attempt == one.clock.seconds()
     one.clock.advance(1000)
     assert len(one.smtp.requests) == 1
     assert one.clock.getDelayedCalls() == []
+
+
+def test_what_a_stop_leaves_behind_is_delivered_after_the_next_start(world):
+    one = world(processes=1)
+    one.smtp.hold = True
+    one.smtp.fate = lambda request, recipient: Outcome.deferred("later")
+    tried, half, untried = one.send("a@y.test"), one.send("b@y.test", "c@z.test"), one.send("d@y.test")
+    one.smtp.end()
+    stopped = finish(one.qmgr.stop())
+    one.addressing.waits = None
+    one.smtp.end()
+    assert stopped == [None]
+    due = {queue_id: entry.next_attempt - one.clock.seconds() for queue_id, entry in one.queue.entries.items()}
+    assert due == {tried: 300, half: 0, untried: 0}
+    one.smtp.hold = False
+    one.smtp.requests.clear()
+    answer(one.build().start())
+    assert sorted(one.smtp.recipients) == ["b@y.test", "c@z.test", "d@y.test"]
 
 
 def test_stopping_does_not_wait_for_ever(world):
