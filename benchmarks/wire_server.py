@@ -63,7 +63,7 @@ class NullSink:
 
 class NullDestination:
     def write(self, lines: Any) -> None:
-        for seconds, severity, tag, text in lines:
+        for seconds, _, tag, text in lines:
             f"{seconds} {tag}: {text}\n".encode()
 
     def reopen(self) -> None:

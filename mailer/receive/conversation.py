@@ -36,6 +36,10 @@ async def converse(session: SmtpSession) -> str:
             _refuse_bare_newline(session)
             return ""
         line = _decode(session, octets)
+        if line is not None and service.command_filter is not None:
+            line = await _filtered(session, service.command_filter, line)
+            if line is None:
+                return ""
         if line is None or not await _obey(session, line):
             session.errors += 1
         if slow:
@@ -57,6 +61,19 @@ def _decode(session: SmtpSession, octets: bytes) -> str | None:
             return None
         line = octets.decode("utf-8", "surrogateescape")
     return line if "\0" not in line else line[: line.index("\0")]
+
+
+async def _filtered(session: SmtpSession, table: Any, line: str) -> str | None:
+    """The command that smtpd_command_filter has in place of this one. None: it cannot tell, which ends the session."""
+    try:
+        found: str | None = await table.lookup(line.lstrip(" \t"))
+    except TemporaryError:  # the table has logged it
+        session.data_error()
+        return None
+    if found is None:
+        return line
+    session.service.log.info(lines.replaced(session.printable, line, found))
+    return found
 
 
 async def _obey(session: SmtpSession, line: str) -> bool:

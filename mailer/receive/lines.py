@@ -26,6 +26,7 @@ __all__ = [
     "over_limit",
     "pipelining",
     "rejected",
+    "replaced",
     "too_big",
 ]
 
@@ -67,6 +68,10 @@ def escaped(octets: bytes) -> str:
 
 def no_command(client: str, line: str) -> str:
     return f"non-SMTP command from {client}: {line[:100]}"
+
+
+def replaced(client: str, line: str, by: str) -> str:
+    return f'{client}: replacing command "{line[:100]}" with "{by[:100]}"'
 
 
 def bad_address(client: str, command: str, text: str) -> str:

@@ -63,13 +63,15 @@ class Service:
         self.hostname: str = settings.myhostname
         self.banner: str = settings.smtpd_banner
         self.port_logging: bool = settings.smtpd_client_port_logging
-        self._read_protocol(settings)
+        self._read_protocol(context)
         self._read_limits(settings)
         self._read_lists(context)
         self.flush = flush
         self._messages = 0
 
-    def _read_protocol(self, settings: Any) -> None:
+    def _read_protocol(self, context: Context) -> None:
+        settings = context.settings
+        filters = settings.smtpd_command_filter
         self.helo_required: bool = settings.smtpd_helo_required
         self.strict_envelopes: bool = settings.strict_rfc821_envelopes
         self.numeric_domains: bool = settings.resolve_numeric_domain
@@ -77,6 +79,7 @@ class Service:
         self.strict_smtputf8: bool = settings.strict_smtputf8
         self.vrfy_disabled: bool = settings.disable_vrfy_command
         self.open_early: bool = not settings.smtpd_delay_open_until_valid_rcpt
+        self.command_filter = context.tables.maps(filters) if filters else None
         self.pipelining_forbidden: bool = settings.smtpd_forbid_unauth_pipelining
         self.bare_newline: str = settings.smtpd_forbid_bare_newline.lower()
         self.bare_newline_code: int = settings.smtpd_forbid_bare_newline_reject_code

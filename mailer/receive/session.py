@@ -130,7 +130,7 @@ class SmtpSession:
             octets = transaction.size if transaction is not None and counted else None
             log.info(lines.broken_off(reason, self.where, self.printable, octets))
         self.reset()
-        counts = [(name.lower(), *self.counts[name]) for name in ORDER if name in self.counts]
+        counts = [(name.lower(), self.counts[name][0], self.counts[name][1]) for name in ORDER if name in self.counts]
         log.info(lines.disconnect(self.printable, counts))
         await farewell(self)
 
@@ -155,6 +155,12 @@ class SmtpSession:
         said = reply_lines(reply)
         self.log_rejection(said[0])
         return self.refuse(*said)
+
+    def data_error(self) -> bool:
+        """A table that the session cannot do without fails, so the session ends. :return: False."""
+        text = f"421 4.3.0 {self.service.hostname} Server local data error"
+        self.service.log.info(f"NOQUEUE: reject: {self.where} from {self.printable}: {text}")
+        return self.refuse(text)
 
     def log_rejection(self, text: str, action: str = "reject") -> None:
         transaction, state = self.transaction, self.state

@@ -10,8 +10,10 @@ A vector under ``tests/vectors/smtpd`` holds one behaviour::
     L: connect from unknown[127.0.0.2]
 
 ``C:`` lines that follow one another travel in one write; each gets a CRLF, ``C-`` lines get none; ``W:`` waits so many
-seconds instead. Octets are written with Python's escapes. ``S:`` lines are what came back until the server was quiet, ``X`` says that it hung up. ``L:``
-lines are the log of smtpd, ``M:`` lines the queued message; queue ids read ``QID`` and dates ``DATE``.
+seconds instead. Octets are written with Python's escapes. ``S:`` lines are what came back until the server was quiet,
+``X`` says that it hung up. ``L:`` lines are the log of smtpd, ``M:`` lines the queued message; queue ids read ``QID`` and
+dates ``DATE``.
+
 Run as a script, this records the vectors named anew with the Postfix installed on this machine.
 """
 

@@ -80,9 +80,8 @@ class Bdat(Command):
             transaction.intake = Intake(session, transaction, mailbox_lines=False)
         intake: Intake = transaction.intake
         session.chunking = "open"
-        connection.machine.expect_chunk(count, transaction.after_cr)
+        reader = connection.machine.expect_chunk(count, transaction.after_cr)
         connection.begin_message()
-        reader = connection.machine.reader
         while not reader.ended:
             intake.take(await connection.content())
         connection.end_message()
@@ -98,7 +97,7 @@ class Bdat(Command):
 
 
 async def _drop(connection: ServerConnection, count: int) -> None:
-    connection.machine.expect_chunk(count)
-    while not connection.machine.reader.ended:
+    reader = connection.machine.expect_chunk(count)
+    while not reader.ended:
         await connection.content()
     connection.machine.end_content()

@@ -9,7 +9,6 @@ from mailer.receive.commands.command import Command
 from mailer.receive.ending import end_of_message
 from mailer.receive.intake import Intake
 from mailer.receive.replies import START_DATA
-from mailer.wire.smtp.data import DataReader
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
@@ -43,10 +42,8 @@ class Data(Command):
         assert transaction is not None
         machine = connection.machine
         intake = Intake(session, transaction)
-        machine.expect_data(session.bare_newline != "no")
+        reader = machine.expect_data(session.bare_newline != "no")
         connection.begin_message()
-        reader = machine.reader
-        assert isinstance(reader, DataReader)
         try:
             while not reader.ended:
                 intake.take(await connection.content())

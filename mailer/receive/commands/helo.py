@@ -68,12 +68,9 @@ class Ehlo(_Greeting):
         keywords = service.keywords
         try:
             discarded = await keywords.discarded(session.client.address)
-        except TemporaryError as error:
-            service.log.warning(error.cause)
+        except TemporaryError:  # the table has logged it
             service.log.warning(f"don't know what EHLO features to announce to {session.printable}")
-            text = f"421 4.3.0 {service.hostname} Server local data error"
-            service.log.info(f"NOQUEUE: reject: EHLO from {session.printable}: {text}")
-            return session.refuse(text)
+            return session.data_error()
         if not await self._accept(session, argument, "ESMTP"):
             return False
         session.discarded = discarded

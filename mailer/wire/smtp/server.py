@@ -58,7 +58,8 @@ class ServerMachine:
         start = self._start
         end = self._input.find(b"\n", start)
         if end < 0:
-            return self._no_line_yet()
+            self._bound_unfinished()
+            return None
         self._start = end + 1
         self.line_was_bare = end == start or self._input[end - 1] != 13
         if not self.line_was_bare:
@@ -70,7 +71,7 @@ class ServerMachine:
             end = min(end, start + self._limit)
         return self._input[start:end]
 
-    def _no_line_yet(self) -> None:
+    def _bound_unfinished(self) -> None:
         # Of an endless line only as much is kept as will be looked at, and its last octet, which may be a CR.
         if self.pending > self._limit + 1:
             head = self._input[self._start : self._start + self._limit]
@@ -78,13 +79,15 @@ class ServerMachine:
             self._start = 0
             self._skipping = True
 
-    def expect_data(self, strict: bool = True) -> None:
-        """What follows is a message up to its lone dot; see DataReader for ``strict``."""
-        self._reader = DataReader(strict)
+    def expect_data(self, strict: bool = True) -> DataReader:
+        """What follows is a message up to its lone dot; see DataReader for ``strict``. :return: what reads it."""
+        self._reader = reader = DataReader(strict)
+        return reader
 
-    def expect_chunk(self, count: int, after_cr: bool = False) -> None:
+    def expect_chunk(self, count: int, after_cr: bool = False) -> ChunkReader:
         """What follows are ``count`` octets of a message; ``after_cr``: the chunk before ended in CR."""
-        self._reader = ChunkReader(count, after_cr)
+        self._reader = reader = ChunkReader(count, after_cr)
+        return reader
 
     @property
     def reader(self) -> DataReader | ChunkReader:
