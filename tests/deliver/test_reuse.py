@@ -209,7 +209,7 @@ def test_what_is_under_way_while_stopping_is_finished_and_not_kept():
 
 def test_thousands_of_deliveries_wait_for_slow_servers_at_the_same_time():
     network = MemoryNetwork()
-    for number in range(3000):
+    for number in range(1000):
         script = Script(GREETING=After(20, "220 slow"), DOT=After(200, "250 ok"))
         network.listeners[f"10.0.{number // 250}.{number % 250}", 25] = Peer(script, clock=network)
     transport = SmtpTransport(Desk(ClientParameters(), network, lambda: 1e9, RecordingLog(), FakeResolver()))

@@ -11,10 +11,10 @@ from mailer.deliver.smtp.parameters import ClientParameters
 from mailer.message.address import encode, quote
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Client, Notify, Recipient
-from mailer.wire.smtp.client import Step
+from mailer.wire.smtp.client import Step, Transaction
 from mailer.wire.smtp.offers import Offers
 
-__all__ = ["mail_command", "rcpt_command", "xforward_commands", "xtext"]
+__all__ = ["mail_command", "rcpt_command", "transaction_for", "xforward_commands", "xtext"]
 
 _XTEXT = re.compile(rb"[^!-*,-<>-~]").sub
 _NOTIFY = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
@@ -35,6 +35,22 @@ def _unitext(text: str) -> bytes:
 
 def _path(address: str, parameters: ClientParameters) -> bytes:
     return encode(quote(address) if parameters.quote_rfc821_envelope else address)
+
+
+def transaction_for(
+    request: DeliveryRequest, recipients: list[Recipient], offers: Offers, parameters: ClientParameters
+) -> Transaction:
+    """All that is said of a message before its content."""
+    envelope = request.envelope
+    preamble: tuple[tuple[bytes, Step], ...] = ()
+    if parameters.send_xforward and offers.xforward:
+        preamble = tuple(xforward_commands(envelope.client, envelope.source, offers.xforward, request.queue_id))
+    smtputf8 = envelope.smtputf8 and offers.smtputf8
+    return Transaction(
+        mail_command(request, offers, parameters),
+        [rcpt_command(each, offers, parameters, smtputf8) for each in recipients],
+        preamble=preamble,
+    )
 
 
 def mail_command(request: DeliveryRequest, offers: Offers, parameters: ClientParameters) -> bytes:

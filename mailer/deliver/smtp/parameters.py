@@ -31,7 +31,6 @@ class ClientParameters:
     port: str = "smtp"
     relayhost: str = ""
     fallback_relay: tuple[str, ...] = ()
-    best_mx_transport: str = ""
     soft_bounce: bool = False
     # Finding hosts.
     dns_support: str = "enabled"
@@ -84,7 +83,6 @@ def _shared(settings: Any) -> dict[str, Any]:
     return {
         "myhostname": settings.myhostname,
         "relayhost": settings.relayhost,
-        "best_mx_transport": settings.best_mx_transport,
         "soft_bounce": settings.soft_bounce,
         "inet_protocols": _protocols(settings.inet_protocols),
         "ignore_mx_lookup_error": settings.ignore_mx_lookup_error,

@@ -48,7 +48,11 @@ class Pool:
         return busy and parameters.cache_on_demand or name.lower() in parameters.cache_destinations
 
     def put(self, session: Session) -> None:
-        """Keep a session that has nothing under way."""
+        """Keep a session that has nothing under way, if it can still be of use; else take leave of it."""
+        conversation = session.connection.conversation
+        if not (conversation.usable and conversation.welcome and self.keeps(session)):
+            session.connection.quit()
+            return
         session.connection.idle_limit = self._parameters.cache_time_limit
         session.connection.rest()
         self._idle.setdefault(session.key, []).append(session)

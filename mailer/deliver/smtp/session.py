@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from mailer.deliver.smtp.parameters import ClientParameters
 from mailer.deliver.smtp.reason import LOOP_STATUS, Reason, from_reply
 from mailer.message.delivery import DeliveryRequest
+from mailer.message.status import TemporaryError
 from mailer.net.client import BrokenOff, ClientConnection
 from mailer.wire.smtp.client import Failure, Step
 from mailer.wire.smtp.offers import Offers, parse_offers
@@ -165,9 +166,7 @@ async def _hello(session: Session, greeting: PeerReply, parameters: ClientParame
 
 async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_loops: bool, desk: Any) -> None:
     parameters, log = desk.parameters, desk.log
-    words = None
-    if desk.ehlo_keywords is not None:
-        words = await desk.ehlo_keywords.lookup(session.address)
+    words = await _look_up(desk.ehlo_keywords, session, desk)
     ignored = {
         word.lower() for word in (parameters.discard_keywords if words is None else words.replace(",", " ").split())
     }
@@ -187,6 +186,18 @@ async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_
         raise SiteFailed(Reason(status, f"mail for {nexthop} loops back to myself"))
 
 
+async def _look_up(table: Any, session: Session, desk: Any) -> str | None:
+    """What a table of server addresses says."""
+    if table is None:
+        return None
+    try:
+        found: str | None = await table.lookup(session.address)
+    except TemporaryError as error:
+        desk.log.warning(f"{session.queue_id}: map lookup error for {session.address}: {error.cause}")
+        raise SiteFailed(breakdown(Failure.LOCAL, Step.EHLO, session)) from None
+    return found
+
+
 def _note_own_name(session: Session, greeting: PeerReply, detect_loops: bool, desk: Any) -> None:
     words = greeting.text.replace("-", " ", 1).split()
     own = desk.parameters.myhostname
@@ -198,9 +209,7 @@ async def _note_pix(session: Session, greeting: PeerReply, request: DeliveryRequ
     """A greeting of nothing but ``2``, ``0`` and asterisks is what a certain firewall leaves of it."""
     if greeting.text.strip("20 *\t\n"):
         return
-    words = None
-    if desk.pix_maps is not None:
-        words = await desk.pix_maps.lookup(session.address)
+    words = await _look_up(desk.pix_maps, session, desk)
     chosen = {
         name.lower() for name in (desk.parameters.pix_workarounds if words is None else words.replace(",", " ").split())
     }

@@ -80,7 +80,6 @@ class Desk:
         self.log = log
         self.policy = policy or PlainPolicy()
         self.flags = flags or Flags()
-        self.final = self.flags.final
         self.ports = ports or {}
         self.ehlo_keywords = ehlo_keywords
         self.pix_maps = pix_maps
