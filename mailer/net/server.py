@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -29,6 +30,9 @@ _MOST_INPUT = 65536
 _MOST_REPLIES = 100
 #: Seconds that a peer has to take the last replies before the connection is dropped.
 _LINGER = 30.0
+
+
+_fault = Logger()
 
 
 class Lost(Exception):
@@ -51,7 +55,6 @@ class ServerConnection(Protocol):
     """
 
     deadline = NEVER
-    failure: BaseException | None = None
     _at_end = False
     _lost = False
     _timed_out = False
@@ -257,7 +260,8 @@ class ServerConnection(Protocol):
             self._driver.resume()
 
     def _ended(self, error: BaseException | None) -> None:
-        self.failure = error
+        if error is not None:
+            _fault.failure("a session broke off", Failure(error))
         self._driver = None
         if not self._lost:
             self.flush()

@@ -56,7 +56,7 @@ async def _within_limits(session: SmtpSession) -> bool:
     service, client = session.service, session.client
     if not service.counts_clients or await listed(session, service.limit_exceptions):
         return True
-    session.limited = True
+    session.limited = client.address
     count, rate = await service.anvil.connect(service.name, client.address)
     for what, actual, limit in (
         ("Connection concurrency", count, service.connection_count_limit),
@@ -71,4 +71,4 @@ async def _within_limits(session: SmtpSession) -> bool:
 
 async def farewell(session: SmtpSession) -> None:
     if session.limited:
-        await session.service.anvil.disconnect(session.service.name, session.client.address)
+        await session.service.anvil.disconnect(session.service.name, session.limited)

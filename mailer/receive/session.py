@@ -34,8 +34,8 @@ class SmtpSession:
     ``state`` is what access checks see; ``client`` and ``printable`` (``name[address]``) what logs show; ``protocol`` is SMTP or
     ESMTP. ``chunking`` is "", ``open`` (BDAT under way) or ``failed`` (further chunks are dropped). ``where`` is the log's word
     for what came last. ``counts`` says of each command how often it succeeded and was given, ``junk`` how many did nothing
-    useful. ``discarded`` are the EHLO keywords that this client does without. ``denied`` is the reply with which
-    the client was refused at the start.
+    useful. ``limited`` is the address under which the client's connections are counted, "" if they are not. ``discarded``
+    are the EHLO keywords that it does without. ``denied`` is the reply with which it was refused at the start.
     """
 
     __slots__ = (
@@ -78,7 +78,7 @@ class SmtpSession:
         self.denied: Reply | None = None
         self.errors = 0
         self.closing = False
-        self.limited = False
+        self.limited = ""
         self.bare_newline = "no"
         self.forwarded: dict[str, str] | None = None
         self.verp_allowed = False

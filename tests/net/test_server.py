@@ -250,3 +250,21 @@ def test_nothing_is_left_on_the_clock() -> None:
     run.lose()
     assert run.heard[-1] is Lost
     assert run.clock.getDelayedCalls() == []
+
+
+def test_a_session_that_breaks_is_reported_and_closed() -> None:
+    from twisted.logger import globalLogPublisher
+
+    async def broken(connection: ServerConnection, heard: list[Any]) -> None:
+        await connection.line()
+        raise ZeroDivisionError
+
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        run = Running(broken)
+        run.receive(b"a\r\n")
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert run.transport.disconnecting
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]

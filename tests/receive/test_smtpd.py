@@ -352,3 +352,19 @@ def test_policy_servers_see_the_state() -> None:
         ("DATA", "a@example.org", "", 2, queue_id, 0),
         ("END-OF-MESSAGE", "a@example.org", "", 2, queue_id, 3),
     ]
+
+
+def test_a_client_that_speaks_for_another_is_counted_as_itself() -> None:
+    server = Server(
+        {
+            "smtpd_client_connection_count_limit": "1",
+            "smtpd_client_event_limit_exceptions": "",
+            "smtpd_authorized_xclient_hosts": "127.0.0.1",
+        }
+    )
+    for _ in range(3):
+        peer = started(server)
+        command = b"XCLIENT ADDR=192.0.2.7 NAME=other.example\r\n"
+        assert peer.replies(command) == ["220 mail.example ESMTP Postfix"]
+        assert peer.replies(b"QUIT\r\n") == ["221 2.0.0 Bye"]
+    assert server.log.lines[-1].startswith("info disconnect from other.example[192.0.2.7] ehlo=1 xclient=0/1 quit=1")
