@@ -93,8 +93,11 @@ class ITableWriter(Interface):
 
     name = Attribute("What the log calls the table when a key is there already.")
 
-    def add(key, value):
-        """Add an entry. :return: False if the key was there already and stays as it is."""
+    def add(key, value, bare=False):
+        """Add an entry, or with ``options.duplicates`` ``replace`` change one.
+
+        :param bare: no NUL behind key and value, whatever the options say (postalias' NIS entries).
+        :return: False if the key was there already and stays as it is."""
 
     def delete(key):
         """Remove an entry. :return: whether there was one."""

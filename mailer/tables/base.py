@@ -33,6 +33,7 @@ class Table:
 
     def __init__(self, argument: str, context: Any) -> None:
         self.name = f"{self.type}:{argument}"
+        self.shown = self.name  # in complaints about single entries; types with files of their own name the file
         self.context = context
         self.log = context.log
         self.options = options_of(context)
@@ -52,14 +53,14 @@ class Table:
     def acceptable(self, key: str) -> bool:
         """Whether the table may be asked for this key: with UTF-8 support a key has to be UTF-8."""
         if self.options.utf8 and not valid(key):
-            self.log.warning(f'{self.name}: non-UTF-8 key "{escaped(key)}": {_MALFORMED}')
+            self.log.warning(f'{self.shown}: non-UTF-8 key "{escaped(key)}": {_MALFORMED}')
             return False
         return True
 
     def checked(self, key: str, value: str) -> str:
         """The value, once it is known to be UTF-8 where that is wanted."""
         if not value.isascii() and self.options.utf8 and not valid(value):
-            text = f'{self.name}: key "{escaped(key)}": non-UTF-8 value "{escaped(value)}": {_MALFORMED}'
+            text = f'{self.shown}: key "{escaped(key)}": non-UTF-8 value "{escaped(value)}": {_MALFORMED}'
             self.log.warning(text)
             raise TemporaryError(text)
         return value

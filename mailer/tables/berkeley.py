@@ -110,6 +110,7 @@ class BerkeleyTable(FixedTable):
     def __init__(self, type: str, argument: str, context: Any, db: Any) -> None:
         self.type = type
         super().__init__(argument, context)
+        self.shown = self.name + _SUFFIX
         self._file = _Contents(argument + _SUFFIX, context, db)
         nul = self.options.nul
         self._endings = (b"\0", b"") if nul is None else (b"\0",) if nul else (b"",)
@@ -148,18 +149,24 @@ class BerkeleyWriter:
         self._type = self._db.DB_HASH if type == "hash" else self._db.DB_BTREE
         self._mode = mode
         self._ending = b"" if options.nul is False else b"\0"
+        self._replace = options.duplicates == "replace"
         self._entries: dict[bytes, bytes] = {}
-        if not create and os.path.exists(self._path):
+        self._create = create
+        self._existed = os.path.exists(self._path)
+        if not create and self._existed:
             self._entries = dict(_Contents(self._path, context, self._db).current())
 
-    def add(self, key: str, value: str) -> bool:
-        data = octets(key) + self._ending
-        if data in self._entries:
+    def add(self, key: str, value: str, bare: bool = False) -> bool:
+        ending = b"" if bare else self._ending
+        data = octets(key) + ending
+        if not self._replace and data in self._entries:
             return False
-        self._entries[data] = octets(value) + self._ending
+        self._entries[data] = octets(value) + ending
         return True
 
     def delete(self, key: str) -> bool:
+        if not self._existed and not self._create:
+            raise ConfigError(f"open database {self._path}: No such file or directory")
         found = [data for ending in (b"\0", b"") if (data := octets(key) + ending) in self._entries]
         for data in found:
             del self._entries[data]

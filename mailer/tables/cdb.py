@@ -90,6 +90,7 @@ class CdbTable(FixedTable):
 
     def __init__(self, argument: str, context: Any) -> None:
         super().__init__(argument, context)
+        self.shown = self.name + _SUFFIX
         self._file = _Mapped(argument + _SUFFIX, context, _unused, "open database")
         nul = self.options.nul
         self._endings = (b"", b"\0") if nul is None else (b"\0",) if nul else (b"",)
@@ -116,13 +117,15 @@ class CdbWriter:
         self._path = path + _SUFFIX
         self._mode = mode
         self._ending = b"\0" if options.nul else b""
+        self._replace = options.duplicates == "replace"
         self._entries: dict[bytes, bytes] = {}
 
-    def add(self, key: str, value: str) -> bool:
-        data = octets(key) + self._ending
-        if data in self._entries:
+    def add(self, key: str, value: str, bare: bool = False) -> bool:
+        ending = b"" if bare else self._ending
+        data = octets(key) + ending
+        if not self._replace and data in self._entries:
             return False
-        self._entries[data] = octets(value) + self._ending
+        self._entries[data] = octets(value) + ending
         return True
 
     def delete(self, key: str) -> bool:

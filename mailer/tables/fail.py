@@ -31,7 +31,7 @@ class FailWriter:
     def __init__(self, path: str, context: Any, options: TableOptions, create: bool, mode: int = 0o644) -> None:
         self.name = f"fail:{path}"
 
-    def add(self, key: str, value: str) -> bool:
+    def add(self, key: str, value: str, bare: bool = False) -> bool:
         raise TemporaryError(f"table {self.name}: write error: Application error")
 
     def delete(self, key: str) -> bool:

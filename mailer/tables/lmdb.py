@@ -194,6 +194,7 @@ class LmdbWriter:
         self.name = f"lmdb:{path}"
         self._path = path + _SUFFIX
         self._ending = b"" if options.nul is False else b"\0"
+        self._replace = options.duplicates == "replace"
         self._changes: list[tuple[bytes, bytes | None]] = []
         self._create = create
         try:
@@ -216,11 +217,12 @@ class LmdbWriter:
         if self._create:
             self._transaction.drop(self._environment.open_db(None, self._transaction), delete=False)
 
-    def add(self, key: str, value: str) -> bool:
-        data = octets(key) + self._ending
-        if self._transaction.get(data) is not None:
+    def add(self, key: str, value: str, bare: bool = False) -> bool:
+        ending = b"" if bare else self._ending
+        data = octets(key) + ending
+        if not self._replace and self._transaction.get(data) is not None:
             return False
-        self._change(data, octets(value) + self._ending)
+        self._change(data, octets(value) + ending)
         return True
 
     def delete(self, key: str) -> bool:

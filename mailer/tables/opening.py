@@ -36,15 +36,23 @@ class Tables:
 
     :param context: its Context; ``tables`` in it is replaced by this object for what is opened here.
     :param options: how to open them; None: as settings.smtputf8_enable says.
+    :param strict: what cannot be opened is a ConfigError (for commands), not a table that cannot tell.
     """
 
-    def __init__(self, context: Any, options: TableOptions | None = None, types: Registry | None = None) -> None:
+    def __init__(
+        self,
+        context: Any,
+        options: TableOptions | None = None,
+        types: Registry | None = None,
+        strict: bool = False,
+    ) -> None:
         self.options = options or TableOptions(utf8=context.settings.smtputf8_enable)
         self.problems: list[str] = []
         self._context = replace(context, tables=self)
         self._types = types or table_types()
         self._tables: dict[str, Any] = {}
         self._depth = 0
+        self._strict = strict
         self._secured: Tables | None = None
 
     def open(self, spec: str) -> Any:
@@ -60,7 +68,7 @@ class Tables:
         if self.options.secure:
             return self
         if self._secured is None:
-            self._secured = Tables(self._context, replace(self.options, secure=True), self._types)
+            self._secured = Tables(self._context, replace(self.options, secure=True), self._types, self._strict)
             self._secured.problems = self.problems
         return self._secured
 
@@ -90,6 +98,8 @@ class Tables:
         try:
             return self.build(spec)
         except ConfigError as error:
+            if self._strict:
+                raise
             reason = str(error)
             self._context.log.error(reason)
             self.problems.append(f"{spec} is unavailable: {reason}")

@@ -57,6 +57,8 @@ def braced(text: str) -> str:
 
     :raise ValueError: ``missing '}'`` or ``syntax error after '}'``, with the offending text, as Postfix says it.
     """
+    if not text.startswith("{"):
+        raise ValueError(f"no '{{' at start of text in \"{text}\"")
     at = closing(text)
     if at < 0:
         raise ValueError(f"missing '}}' in \"{text}\"")

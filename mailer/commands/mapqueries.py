@@ -1,0 +1,131 @@
+"""Ask lookup tables and list them: postmap(1) with -q and -s."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from mailer.commands.mapjob import Complaints, Fatal, Job
+from mailer.commands.messagekeys import message_keys
+from mailer.message.status import MailError
+from mailer.tables.opening import Tables
+from mailer.tables.text import octets, string
+
+__all__ = ["list_entries", "query", "stdin_lines"]
+
+
+def stdin_lines(stream: BinaryIO) -> Iterator[str]:
+    for line in stream:
+        yield string(line.removesuffix(b"\n"))
+
+
+def query(job: Job) -> bool:
+    """Write what is found. :return: whether anything was."""
+    tables = _Queried(job, [job.typed(spec) for spec in job.specs])
+    if job.query != "-":
+        value = tables.find(job.query or "")
+        if value is not None:
+            _write(value + b"\n")
+        return value is not None
+    keys: Iterator[str] = stdin_lines(sys.stdin.buffer)
+    if job.headers or job.body:
+        keys = message_keys(keys, job.headers, job.body, job.mime)
+    any_found = False
+    for key in keys:
+        value = tables.find(key)
+        if value is not None:
+            any_found = True
+            _write(octets(key + job.program.separator) + value + b"\n")
+    return any_found
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class _Queried:
+    """Tables asked in order; each is opened when the search first gets there."""
+
+    def __init__(self, job: Job, specs: list[str]) -> None:
+        self._job = job
+        self._specs = specs
+        self._log = job.context.log
+        self._tables = Tables(job.context, job.options, strict=True)
+
+    def find(self, key: str) -> bytes | None:
+        for spec in self._specs:
+            value = self._ask(spec, key)
+            if value is None:
+                continue
+            if not value:
+                self._log.warning(f"table {spec}: key {key}: empty string result is not allowed")
+                self._log.warning(f"table {spec} should return NO RESULT in case of NOT FOUND")
+            if self._job.files:
+                return _decoded(self._log, _name(self._tables.open(spec), spec), key, value)
+            return octets(value)
+        return None
+
+    def _ask(self, spec: str, key: str) -> str | None:
+        table = self._tables.open(spec)
+        try:
+            value: str | None = _at_once(table.lookup(key))
+        except MailError as error:
+            raise Fatal(_trouble(_name(table, spec), error, "query")) from None
+        return value
+
+
+def _name(table: Any, spec: str) -> str:
+    """What complaints call the table."""
+    shown: str = getattr(table, "shown", spec)
+    return shown
+
+
+def _trouble(spec: str, error: MailError, action: str) -> str:
+    if error.cause.startswith("error reading"):
+        return error.cause
+    reason = ": Application error" if error.cause.endswith("Application error") else ""
+    return f"table {spec}: {action} error{reason}"
+
+
+def _at_once(lookup: Any) -> Any:
+    """The result of a lookup, which does not wait in a command: nothing here runs a reactor."""
+    try:
+        lookup.send(None)
+    except StopIteration as finished:
+        return finished.value
+    lookup.close()
+    raise Fatal("the table has to wait for something, which this command cannot")
+
+
+def _decoded(log: Complaints, spec: str, key: str, value: str) -> bytes:
+    try:
+        return base64.b64decode(octets(value), validate=True)
+    except (binascii.Error, ValueError):
+        log.warning(f"table {spec}: key {key}: malformed BASE64 value: {value}")
+        raise Fatal(f"table {spec}: query error") from None
+
+
+def list_entries(job: Job) -> bool:
+    """The first table's entries, as Postfix does it."""
+    for spec in job.specs[:1]:
+        name = job.typed(spec)
+        table = Tables(job.context, job.options, strict=True).open(name)
+        name = _name(table, name)
+        items = getattr(table, "items", None)
+        if items is None:
+            raise Fatal(f"table {name}: sequence operation is not supported")
+        try:
+            for key, value in items():
+                if not key:
+                    job.context.log.warning(f"table {name}: empty lookup key value is not allowed")
+                data = _decoded(job.context.log, name, key, value) if job.files else octets(value)
+                sys.stdout.buffer.write(octets(key + job.program.separator) + data + b"\n")
+        except MailError as error:
+            raise Fatal(_trouble(name, error, "sequence")) from None
+        sys.stdout.buffer.flush()
+        return True
+    return False
