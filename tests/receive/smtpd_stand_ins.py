@@ -12,6 +12,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
+from mailer.access.service import Access
+from mailer.addressing.service import Addressing
 from mailer.config.maincf import Entry
 from mailer.config.settings import Settings
 from mailer.interfaces.access import IAccess
@@ -19,6 +21,7 @@ from mailer.interfaces.context import Context
 from mailer.interfaces.sink import IMessageSink, IMessageWriter
 from mailer.message.status import Reply
 from mailer.receive.smtpd import SmtpdFactory
+from mailer.tables.match import AddressList, matches_subdomains
 from mailer.tables.opening import Tables, table_types
 from mailer.testing.dns import FakeResolver
 from mailer.testing.log import RecordingLog
@@ -102,6 +105,13 @@ class ListAccess:
 
     async def end_of_data(self, session: Any) -> Reply | None:
         return self._verdict(self._settings.smtpd_end_of_data_restrictions, "END-OF-MESSAGE", "End-of-data")
+
+
+def real_access(context: Context) -> Access:
+    """The access checks that ship."""
+    settings = context.settings
+    networks = AddressList(settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks"))
+    return Access(context, Addressing(context), networks)
 
 
 @implementer(IMessageWriter)
