@@ -8,7 +8,7 @@ refusal, and so is a restriction that fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -37,13 +37,12 @@ class Decision:
 class Evaluation:
     """The state of one examination. ``subject`` is what replies name in ``<>``: client, helo name, sender or recipient.
 
-    ``warn`` is told what would have been refused under ``warn_if_reject``: kind and Reply.
+    What ``warn_if_reject`` spares the client goes to ``session.decisions``, as ``(action, text)`` for the log.
     """
 
     session: Session
     stage: str
     subject: str
-    warn: Callable[[str, Reply], None]
     defer_if_permit: Reply | None = None
     defer_if_reject: Reply | None = None
     depth: int = 0
@@ -69,7 +68,7 @@ async def evaluate(restrictions: Sequence[Any], state: Evaluation) -> Verdict | 
         verdict = await _ask(restriction, state)
         if verdict is not None and verdict.reply is not None:
             if warning:
-                state.warn("reject_warning", verdict.reply)
+                state.session.decisions.append(("reject_warning", str(verdict.reply)))
                 verdict = None
             elif state.defer_if_reject is not None and verdict.reply.permanent:
                 verdict = Verdict(state.defer_if_reject)

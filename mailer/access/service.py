@@ -32,13 +32,11 @@ class Access:
     """Built once for a service.
 
     :param networks: the match list of mynetworks.
-    :param warn: ``warn(session, stage, kind, reply)`` logs what warn_if_reject spared the client.
     :raise ConfigError: a list is wrong, or the configuration would make an open relay.
     """
 
-    def __init__(self, context: Context, addressing: Any, networks: Any, warn: Any) -> None:
+    def __init__(self, context: Context, addressing: Any, networks: Any) -> None:
         settings = context.settings
-        self._warn = warn
         self._delay = settings.smtpd_delay_reject
         self._unlisted_recipient = settings.smtpd_reject_unlisted_recipient
         self._relay_first = settings.smtpd_relay_before_recipient_restrictions
@@ -114,10 +112,7 @@ class Access:
         )
 
     def _evaluation(self, session: Session, stage: str, subject: str) -> Evaluation:
-        def warn(kind: str, reply: Reply) -> None:
-            self._warn(session, stage, kind, reply)
-
-        return Evaluation(session, stage, subject, warn)
+        return Evaluation(session, stage, subject)
 
     async def _list(self, members: tuple[Restriction, ...], state: Evaluation) -> Verdict | None:
         state.defer_if_reject = None

@@ -7,6 +7,7 @@ that cannot be taken now stays; one that never will be is returned to its sender
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, BinaryIO
 
@@ -15,7 +16,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.threads import deferToThreadPool
 
 from mailer.interfaces.context import Context
-from mailer.message.date import rfc5322_date
+from mailer.message.date import mail_date
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import MailError
 from mailer.receive.maildrop import MalformedDrop, Submission, names, take
@@ -170,5 +171,5 @@ class Pickup:
     def _received(self, submission: Submission, queue_id: str, now: float) -> bytes:
         return (
             f"Received: by {self._host} ({self._mail_name}, from userid {submission.uid})\r\n"
-            f"\tid {queue_id}; {rfc5322_date(now)}\r\n"
+            f"\tid {queue_id}; {mail_date(time.localtime(now))}\r\n"
         ).encode("utf-8", "surrogateescape")

@@ -1,0 +1,31 @@
+"""pickup(8): local submissions from the maildrop into the cleaning chain; what is refused goes back to its sender.
+
+Talks to the maildrop's files, the sink, the reporter. Writes nothing but ``corrupt``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from mailer.daemons.refused import RefusedEntry
+from mailer.interfaces.context import Context
+from mailer.message.envelope import Envelope, Recipient
+from mailer.message.status import MailError, Outcome
+from mailer.receive.pickup import Pickup
+
+__all__ = ["build_pickup"]
+
+
+def build_pickup(context: Context, reporter: Any) -> Pickup:
+    """:param reporter: IReporter for messages that the sink refuses for good."""
+
+    async def returns(
+        envelope: Envelope, queue_id: str, recipients: list[Recipient], path: str, start: int, error: MailError
+    ) -> None:
+        entry = RefusedEntry(context, envelope, queue_id, recipients, path, start)
+        outcome = Outcome.bounced(error.reply.text, error.reply.enhanced or "5.0.0")
+        await reporter.bounce(entry, [(recipient, outcome) for recipient in recipients])
+
+    queue = context.settings.queue_directory
+    return Pickup(context, os.path.join(queue, "maildrop"), os.path.join(queue, "corrupt"), returns)

@@ -1,0 +1,108 @@
+"""The start, read from top to bottom: configuration, checks, plan, log, service.
+
+Every problem is told at once. An error ends the start before anything is opened or bound; a warning is repeated in the log.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.application.service import IService
+
+from mailer.config.check import check
+from mailer.config.embedded import default_directory, establish
+from mailer.config.errors import ConfigError, Problem
+from mailer.config.load import Configuration, load
+from mailer.interfaces.transport import ITransportFactory
+from mailer.master.maillog import open_log
+from mailer.master.plan import Plan, make_plan
+from mailer.master.single import SingleLayout
+from mailer.plugins.registry import installed
+
+__all__ = ["CannotStart", "service"]
+
+
+class CannotStart(Exception):
+    """The start is refused; the text has a line for each reason."""
+
+
+def service(
+    reactor: Any,
+    directory: Path | None,
+    embedded: Path | None = None,
+    overrides: Mapping[str, str] | None = None,
+    errors: TextIO = sys.stderr,
+) -> IService:
+    """The mail system as a Twisted service.
+
+    :param directory: configuration directory; None for the embedded default.
+    :param embedded: where the embedded default keeps everything; None for the user's data directory.
+    :param overrides: main.cf settings from the command line.
+    :raise CannotStart: nothing was opened or bound.
+    """
+    greeting = ""
+    if directory is None:
+        base = embedded or default_directory()
+        try:
+            directory = establish(base)
+        except OSError as error:
+            raise CannotStart(f"{error.filename}: {error.strerror}") from error
+        greeting = _greeting(base.expanduser().absolute())
+    plan = read(directory, overrides)
+    for problem in plan.problems:
+        print(f"mailer: warning: {problem}", file=errors)
+    log, where = _open_log(plan, reactor, errors)
+    if greeting:
+        print(greeting, file=errors)
+    print(f"mailer: configuration from {directory}, mail log to {where}", file=errors)
+    return SingleLayout(plan, reactor, time.time, log, lambda: read(directory, overrides))
+
+
+def read(directory: Path, overrides: Mapping[str, str] | None = None) -> Plan:
+    """The plan that a configuration directory asks for, with all warnings in ``plan.problems``.
+
+    :raise CannotStart: there are errors; warnings stand with them.
+    """
+    try:
+        configuration = load(directory, overrides=overrides)
+        plan = _plan(configuration)
+    except ConfigError as error:
+        raise CannotStart(f"error: {error}") from error
+    problems = check(configuration) + plan.problems
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise CannotStart("\nmailer: ".join(f"{problem.severity}: {problem}" for problem in problems))
+    return Plan(plan.configuration, plan.listeners, plan.transports, plan.inner, plan.pickup_interval, problems)
+
+
+def _plan(configuration: Configuration) -> Plan:
+    registry = installed(ITransportFactory, "transport")
+    plan = make_plan(configuration, registry.names(), configuration.settings.machine.addresses_of)
+    plugins = tuple(Problem("warning", problem) for problem in registry.problems)
+    return Plan(
+        plan.configuration, plan.listeners, plan.transports, plan.inner, plan.pickup_interval, plan.problems + plugins
+    )
+
+
+def _open_log(plan: Plan, reactor: Any, errors: TextIO) -> Any:
+    def complain(text: str) -> None:
+        print(text, file=errors)
+
+    try:
+        return open_log(plan.configuration.settings, reactor, time.time, complain)
+    except ConfigError as error:
+        raise CannotStart(f"error: {error}") from error
+
+
+def _greeting(base: Path) -> str:
+    return f"""\
+mailer: running the embedded default; everything is below {base}
+  SMTP      127.0.0.1:2525
+  mail      {base}/mail/NAME/new for NAME@localhost, any NAME
+  settings  {base}/etc/main.cf and master.cf
+  send      printf 'Subject: hello\\n\\nIt works.\\n' | sendmail -C {base}/etc you@localhost
+  queue     mailq -c {base}/etc"""

@@ -1,0 +1,185 @@
+"""The *single* layout: every role in one process and one reactor.
+
+Order of the start: directories and sockets (while the process may still have privileges), then queue, parts, scheduler, and
+only then the first connection is accepted. The end goes the other way round, within a bound: no new connections, sessions
+and deliveries finish or are cut off, the queue writes what it was told, the log is written out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mailer.config.errors import ConfigError
+from mailer.daemons.pickup import build_pickup
+from mailer.dns.resolver import Resolver
+from mailer.interfaces.context import Context
+from mailer.log.maillog import MailLog
+from mailer.master.directories import prepare
+from mailer.master.listening import Listening
+from mailer.master.parts import Parts, Shared
+from mailer.master.plan import Plan
+from mailer.master.poke import Poke
+from mailer.master.sockets import CannotBind, bind_unix
+from mailer.queue.store import SqliteQueue
+from mailer.receive.anvil import Anvil
+from mailer.schedule.qmgr import Qmgr
+
+__all__ = ["SingleLayout"]
+
+_fault = Logger()
+
+#: Seconds that sessions and deliveries in progress are given at the end.
+DRAIN_SECONDS = 10.0
+
+
+class SingleLayout(Service):
+    """The mail system in this process.
+
+    :param reload: makes the plan anew for SIGHUP; raises what ``launch.service`` raises.
+    """
+
+    def __init__(
+        self, plan: Plan, reactor: Any, seconds: Callable[[], float], log: MailLog, reload: Callable[[], Plan]
+    ) -> None:
+        self._plan = plan
+        self._reactor = reactor
+        self._seconds = seconds
+        self._maillog = log
+        self._reload = reload
+        settings = plan.configuration.settings
+        self._log = log.service("master", settings.syslog_name)
+        self._listening = Listening(reactor, self._log)
+        self._queue: SqliteQueue | None = None
+        self._qmgr: Qmgr | None = None
+        self._parts: Parts | None = None
+        self._pickup: Any = None
+        self._pickup_loop: LoopingCall | None = None
+        self._poke_socket: socket.socket | None = None
+        self._poke: Poke | None = None
+        self._ready = False
+
+    def privilegedStartService(self) -> None:
+        """:raise SystemExit: a socket or directory is not to be had."""
+        super().privilegedStartService()
+        settings = self._plan.configuration.settings
+        try:
+            prepare(settings)
+            self._listening.bind(self._plan)
+            self._poke_socket = bind_unix(
+                os.path.join(settings.queue_directory, "public", "pickup"), socket.SOCK_DGRAM, 0o622
+            )
+        except (CannotBind, OSError) as error:
+            self._log.fatal(str(error))
+            self._maillog.drain()
+            sys.exit(f"mailer: fatal: {error}")
+
+    def startService(self) -> None:
+        super().startService()
+        Deferred.fromCoroutine(self._start()).addErrback(self._cannot_start)
+
+    async def _start(self) -> None:
+        plan, reactor = self._plan, self._reactor
+        settings = plan.configuration.settings
+        for problem in plan.problems:
+            self._log.warning(str(problem))
+        context = Context(settings, reactor, self._seconds, self._maillog.service("qmgr", settings.syslog_name), "qmgr")
+        self._queue = SqliteQueue.for_context(context)
+        await self._queue.start()
+        anvil = Anvil(
+            reactor.seconds,
+            settings.anvil_rate_time_unit,
+            settings.smtpd_client_ipv4_prefix_length,
+            settings.smtpd_client_ipv6_prefix_length,
+        )
+        shared = Shared(reactor, self._seconds, self._maillog, Resolver(reactor), self._queue, anvil)
+        self._parts = parts = Parts(plan, shared)
+        self._tell(parts)
+        self._qmgr = Qmgr(parts.qmgr, self._queue, parts.addressing, parts.transports, parts.reporter)
+        await self._qmgr.start()
+        self._start_pickup(parts)
+        self._listening.listen(parts.factories)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reload))
+        self._ready = True
+        self._log.info(
+            f"daemon started -- version {settings.mail_version}, configuration {plan.configuration.directory}"
+        )
+
+    def _start_pickup(self, parts: Parts) -> None:
+        self._pickup = build_pickup(parts.pickup_context(), parts.reporter)
+        self._poke = Poke(self._poke_socket, self._reactor, self._pickup.poke)
+        self._pickup_loop = LoopingCall(self._pickup.poke)
+        self._pickup_loop.clock = self._reactor
+        self._pickup_loop.start(parts.plan.pickup_interval)
+
+    def _tell(self, parts: Parts) -> None:
+        for problem in parts.problems:
+            self._log.warning(problem)
+
+    def _cannot_start(self, failure: Failure) -> None:
+        if failure.check(ConfigError, OSError):
+            text = failure.getErrorMessage()
+        else:
+            _fault.failure("the start failed", failure)
+            text = f"{failure.type.__name__}: {failure.getErrorMessage()}"
+        self._log.fatal(text)
+        print(f"mailer: fatal: {text}", file=sys.stderr)
+        # twistd has no way to end with a status of ours; after shutdown nothing is left to be done but to say so.
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.stop()
+
+    def reload(self) -> None:
+        """SIGHUP: build and check the new configuration; if it is wrong the old one stays in force. No session is dropped."""
+        if not self._ready:
+            return
+        self._maillog.reopen()
+        try:
+            plan = self._reload()
+            parts = Parts(plan, self._parts.shared)
+            self._listening.bind(plan)
+        except Exception as error:
+            self._log.error(f"reload: the old configuration stays in force: {error}")
+            return
+        old, self._parts, self._plan = self._parts, parts, plan
+        for problem in plan.problems:
+            self._log.warning(str(problem))
+        self._tell(parts)
+        self._qmgr.reconfigure(parts.qmgr, parts.addressing, parts.transports, parts.reporter)
+        self._listening.listen(parts.factories)
+        self._log.info(f"reload -- configuration {plan.configuration.directory}")
+        Deferred.fromCoroutine(self._retire(old)).addErrback(
+            lambda failure: _fault.failure("giving back the old configuration's parts", failure)
+        )
+
+    async def _retire(self, parts: Parts) -> None:
+        await parts.stop()
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._pickup_loop is not None and self._pickup_loop.running:
+            self._pickup_loop.stop()
+        if self._poke is not None:
+            self._poke.close()
+        await self._listening.stop(DRAIN_SECONDS)
+        if self._qmgr is not None:
+            await self._qmgr.stop()
+        if self._parts is not None:
+            await self._parts.stop()
+        if self._queue is not None:
+            await self._queue.stop()
+        self._log.info("terminating")
+        self._maillog.drain()
