@@ -4,12 +4,15 @@ Two ways to die: the process is killed (all that was handed to the kernel surviv
 survives: the database as of the last durable commit, files and names that were synced; removals of files count as done).
 """
 
+import contextlib
+import functools
 import os
 import shutil
 import threading
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.python.threadpool import ThreadPool
 
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import Outcome
@@ -25,6 +28,17 @@ SMALL = b"Subject: small\r\n\r\nhello\r\n"
 
 class Stopped(BaseException):
     """Nothing happens any more."""
+
+
+def _one_at_a_time(method):
+    """So that the moment of death is one moment for all threads."""
+
+    @functools.wraps(method)
+    def locked(self, *arguments):
+        with self.lock:
+            return method(self, *arguments)
+
+    return locked
 
 
 class MortalDisk(Disk):
@@ -47,24 +61,27 @@ class MortalDisk(Disk):
         self.named = set()
         self.paths = {}
         self.made_durable = False
-        self.lock = threading.Lock()
+        self.awaited = ""
+        self.unlinked = Deferred()
+        self.lock = threading.RLock()
 
     def _step(self, name):
-        with self.lock:
-            if not self.dead and len(self.steps) + 1 == self.last:
-                self.dead = True
-                self.reactor.callFromThread(lambda: None)
-            elif not self.dead:
-                self.steps.append(name)
-                return
+        if not self.dead and len(self.steps) + 1 == self.last:
+            self.dead = True
+            self.reactor.callFromThread(lambda: None)
+        elif not self.dead:
+            self.steps.append(name)
+            return
         raise Stopped
 
+    @_one_at_a_time
     def create(self, path):
         self._step("create")
         descriptor = super().create(path)
         self.paths[descriptor] = path
         return descriptor
 
+    @_one_at_a_time
     def write(self, descriptor, chunks):
         try:
             self._step("write")
@@ -75,29 +92,37 @@ class MortalDisk(Disk):
             raise
         super().write(descriptor, chunks)
 
+    @_one_at_a_time
     def sync(self, descriptor):
         self._step("sync")
         super().sync(descriptor)
         self.synced.add(self.paths[descriptor])
 
+    @_one_at_a_time
     def sync_directory(self, path):
         self._step("sync directory")
         super().sync_directory(path)
         self.named.update(p for p in self.paths.values() if os.path.dirname(p) == path)
 
+    @_one_at_a_time
     def close(self, descriptor):
         self._step("close")
         super().close(descriptor)
 
+    @_one_at_a_time
     def unlink(self, path):
         self._step("unlink")
         super().unlink(path)
+        if os.path.basename(path) == self.awaited:
+            self.reactor.callFromThread(self.unlinked.callback, None)
 
+    @_one_at_a_time
     def begin(self, connection, durable):
         self._step("begin durable" if durable else "begin")
         self.made_durable = durable
         super().begin(connection, durable)
 
+    @_one_at_a_time
     def commit(self, connection):
         self._step("commit durable" if self.made_durable else "commit")
         super().commit(connection)
@@ -161,6 +186,7 @@ class Life:
         writer.write(content)
         queue_id = await writer.commit()
         self.acknowledged[queue_id] = content
+        await self.queue.flushed()  # the consumer has been told by then
         return queue_id
 
     async def _scenario(self):
@@ -174,8 +200,10 @@ class Life:
         queue.record(first, [(1, Outcome.sent("ok")), (2, Outcome.deferred("later"))])
         queue.defer(first, 0.0)
         self.finished.add(big)  # from here on it may be gone, and may come again
+        self.disk.awaited = big
         queue.remove(big)
         await queue.flushed()
+        await self.disk.unlinked
         await self._put(SMALL)
         second = await self._put(BIG)
         queue.record(second, [(1, Outcome.bounced("no"))])
@@ -184,9 +212,10 @@ class Life:
 
     def survivors(self, copy, power_cut):
         """Queue id -> content of what a new server finds, after it has tidied."""
-        shutil.copytree(self.directory, copy)
-        if power_cut:
-            self.disk.cut_power(str(copy / "mailer"))
+        with self.disk.lock:
+            shutil.copytree(self.directory, copy)
+            if power_cut:
+                self.disk.cut_power(str(copy / "mailer"))
         log = RecordingLog()
         reactor = ThreadedClock()
         queue = SqliteQueue(str(copy), reactor, lambda: 1_700_000_000.0, log)
@@ -198,10 +227,9 @@ class Life:
                 found[entry.queue_id] = b"".join([piece async for piece in entry.content.chunks()])
 
         reactor.finish(collect())
-        reactor.finish(queue._tidy())
+        reactor.finish(queue.stop())  # tidying is over then
         files = {name for _, _, names in os.walk(copy / "mailer" / "content") for name in names}
         assert files == {queue_id for queue_id, content in found.items() if content == BIG}
-        reactor.finish(queue.stop())
         assert log.lines == []
         return found
 
@@ -210,6 +238,20 @@ class Life:
 def quiet(monkeypatch):
     """A writer thread that is stopped says nothing."""
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    monkeypatch.setattr(ThreadPool, "callInThread", _quiet(ThreadPool.callInThread))
+
+
+def _quiet(call_in_thread):
+    """What dies in a thread of the pool says nothing either."""
+
+    def call(self, function, *arguments):
+        def work():
+            with contextlib.suppress(Stopped):
+                function(*arguments)
+
+        call_in_thread(self, work)
+
+    return call
 
 
 def whole_life(tmp_path):
