@@ -19,7 +19,6 @@ Run as a script, this records the vectors named anew with the Postfix installed 
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import re
@@ -190,7 +189,6 @@ class RealPostfix:
         owner = pwd.getpwnam("postfix").pw_uid
         os.chown(self.root / "data", owner, -1)
         os.chown(self.root / "queue", 0, -1)
-        grp.getgrnam("postdrop")
 
     def command(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run([words[0], "-c", str(self.root / "etc"), *words[1:]], capture_output=True)
@@ -201,7 +199,9 @@ class RealPostfix:
             if "daemon started" in self.log.read_text():
                 return self
             time.sleep(0.05)
-        raise RuntimeError(started.stderr.decode() + self.log.read_text())
+        reason = started.stderr.decode() + self.log.read_text()
+        self.__exit__()
+        raise RuntimeError(reason)
 
     def __exit__(self, *_: object) -> None:
         self.command("/usr/sbin/postfix", "stop")
