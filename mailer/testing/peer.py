@@ -84,6 +84,13 @@ class Script:
         left = self._answers.get(verb, ["500 5.5.2 Error: command not recognized"])
         return left.pop(0) if len(left) > 1 else left[0]
 
+    def begin(self) -> Script:
+        """The same script from its beginning: each connection has its own."""
+        fresh = Script.__new__(Script)
+        fresh.lmtp = self.lmtp
+        fresh._answers = {verb: list(answers) for verb, answers in self._answers.items()}
+        return fresh
+
 
 @dataclass
 class Mail:
@@ -102,6 +109,7 @@ class _Session(Protocol):
         self.lost = False
         self._buffer = b""
         self._mail: Mail | None = None
+        self._in_data = False
         self._accepted = 0
         self._stuck = False
         self._busy = False  # an answer is delayed: what follows waits
@@ -119,7 +127,7 @@ class _Session(Protocol):
 
     def _work(self) -> None:
         while not (self._stuck or self._busy or self.lost):
-            if self._mail is not None and self._mail.content is not None and self._in_data:
+            if self._mail is not None and self._in_data:
                 end = (b"\r\n" + self._buffer).find(b"\r\n.\r\n")
                 if end < 0:
                     return
@@ -136,8 +144,6 @@ class _Session(Protocol):
                 return
             self._buffer = rest
             self._command(line.rstrip(b"\r").decode("utf-8", "replace"))
-
-    _in_data = False
 
     def _command(self, line: str) -> None:
         self.commands.append(line)
@@ -201,7 +207,7 @@ class Peer(ServerFactory):
 
     def buildProtocol(self, addr: Any) -> _Session:
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        session = _Session(self, script)
+        session = _Session(self, script.begin())
         self.sessions.append(session)
         return session
 

@@ -207,6 +207,87 @@ def test_what_is_under_way_while_stopping_is_finished_and_not_kept():
     assert outcomes.fates == ["a@x.example sent"] and rig.sessions[0][-1] == "QUIT"
 
 
+def written(rig):
+    """What went out on each connection, write by write, as verbs."""
+    return [
+        [
+            b" ".join(line.split(b":")[0] for line in data.split(b"\r\n") if line[:4].isupper() or line == b".")
+            for data in wire.written
+        ]
+        for wire in rig.network.wires
+    ]
+
+
+def warm(rig, sessions=2):
+    """So many sessions, kept."""
+    waiting = [rig.start() for _ in range(sessions)]
+    rig.network.settle()
+    assert all(each.done == [None] for each in waiting) and len(rig.peer.sessions) == sessions
+    for wire in rig.network.wires:
+        wire.written.clear()
+
+
+def test_a_message_in_line_goes_out_with_the_end_of_the_one_before():
+    rig = Rig()
+    warm(rig)
+    waiting = [rig.start() for _ in range(3)]
+    rig.network.settle()
+    assert [each.fates for each in waiting] == [["a@x.example sent"]] * 3
+    envelope = b"MAIL FROM RCPT TO DATA"
+    assert sorted(written(rig)) == [[envelope, b"."], [envelope, b". " + envelope, b"."]]
+    assert sorted(each.told[0][1].conn_use for each in waiting) == [2, 2, 3]
+
+
+def test_no_more_than_one_message_is_in_line():
+    rig = Rig()
+    warm(rig)
+    waiting = [rig.start() for _ in range(5)]
+    rig.network.settle()
+    assert [each.fates for each in waiting] == [["a@x.example sent"]] * 5
+    assert len(rig.peer.sessions) == 3
+
+
+def test_nobody_stands_in_line_at_a_slow_server():
+    rig = Rig(Script(DOT=["250 ok", After(1, "250 ok")]))
+    warm(rig)
+    second = [rig.start() for _ in range(2)]
+    rig.network.until(lambda: all(each.done for each in second))
+    third = [rig.start() for _ in range(3)]
+    rig.network.settle()
+    assert len(rig.peer.sessions) == 3
+    rig.network.until(lambda: all(each.done for each in third))
+
+
+def test_nobody_stands_in_line_behind_the_last_message_of_a_connection():
+    rig = Rig(reuse_count_limit=1)
+    warm(rig)
+    waiting = [rig.start() for _ in range(3)]
+    rig.network.settle()
+    assert [each.fates for each in waiting] == [["a@x.example sent"]] * 3 and len(rig.peer.sessions) == 3
+
+
+@pytest.mark.parametrize("answer", [DROP, "421 4.3.2 shutting down|drop"])
+def test_a_message_in_line_survives_the_one_before(answer):
+    rig = Rig(Script(DOT=["250 ok", answer]), Script(DOT=["250 ok", answer]), Script())
+    warm(rig)
+    waiting = [rig.start() for _ in range(3)]
+    rig.network.settle()
+    assert [each.done for each in waiting] == [[None]] * 3
+    assert [each.fates for each in waiting] == [["a@x.example deferred"]] * 2 + [["a@x.example sent"]]
+
+
+def test_a_refused_message_does_not_disturb_the_one_in_line():
+    rig = Rig(Script(DOT=["250 ok", "554 no", "250 ok"]))
+    warm(rig)
+    waiting = [rig.start() for _ in range(3)]
+    rig.network.settle()
+    assert sorted(fate for each in waiting for fate in each.fates) == [
+        "a@x.example bounced",
+        "a@x.example bounced",
+        "a@x.example sent",
+    ]
+
+
 def test_thousands_of_deliveries_wait_for_slow_servers_at_the_same_time():
     network = MemoryNetwork()
     for number in range(1000):

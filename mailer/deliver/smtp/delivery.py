@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mailer.deliver.smtp.content import prepare
-from mailer.deliver.smtp.destination import BadDestination, Destination, parse, split_sites
+from mailer.deliver.smtp.destination import BadDestination, Destination, split_sites
 from mailer.deliver.smtp.envelope import transaction_for
 from mailer.deliver.smtp.reason import LOOP_STATUS, Reason
 from mailer.deliver.smtp.route import Address, Route
@@ -69,11 +69,10 @@ class Delivery:
             self._tally.failed(recipient, reason, None, "lmtp" if self._parameters.lmtp else "smtp")
 
     def _parse(self, site: str) -> Destination:
-        desk = self._desk
         try:
-            return parse(site, self._parameters.port, self._parameters.lmtp, desk.ports)
+            return self._desk.destination(site)
         except BadDestination as error:
-            desk.log.fatal(str(error))
+            self._desk.log.fatal(str(error))
             raise TransportBroken(str(error)) from None
 
     def _leftovers(self, fallback: bool, first_site: str) -> None:
@@ -117,7 +116,7 @@ class Delivery:
         """Deliver through an open session, if there is one. :return: the address that was tried, or ""."""
         tally = self._tally
         while True:
-            session = self._desk.pool.take(key)
+            session = self._desk.pool.take(key) or self._desk.pool.share(key)
             if session is None:
                 return ""
             tally.final_server = False
@@ -174,30 +173,35 @@ class Delivery:
 
     async def _converse(self, session: Session, destination: Destination, reused: bool = False) -> bool:
         """Carry the message. :return: False if a session that had been kept turned out to be gone."""
+        pool, connection = self._desk.pool, session.connection
         session.uses += 1
         session.queue_id = self._request.queue_id
         keep = self._keeps(session, destination)
+        pool.carrying(session)
         try:
             refusal = await self._unfit(session)
             if refusal is None:
                 transaction = await self._carry(session, keep)
         except BaseException:
-            session.connection.abort()
+            if not connection.conversation.transactions:
+                connection.abort()
             raise
+        finally:
+            pool.done(session)
         if refusal is not None:
             self._turn_away(session, refusal, keep)
             return True
         if reused and stale(transaction):
-            session.connection.abort()
+            connection.quit()
             return False
         if reused and not flawless(transaction):
             await self._look_ahead(transaction, session, destination)
         self._remarks(transaction, session)
         judge(transaction, session, self._tally, self._parameters.lmtp)
         if keep:
-            self._desk.pool.put(session)
+            pool.put(session)
         else:
-            session.connection.quit()
+            connection.quit()
         return True
 
     def _keeps(self, session: Session, destination: Destination) -> bool:
@@ -225,7 +229,7 @@ class Delivery:
 
     async def _carry(self, session: Session, keep: bool) -> Transaction:
         desk, request, tally = self._desk, self._request, self._tally
-        tally.connected = desk.seconds()
+        tally.connected, tally.use = desk.seconds(), session.uses
         transaction = transaction_for(request, tally.left, session.offers, self._parameters)
         transaction.last = not keep
         content = None
@@ -233,7 +237,9 @@ class Delivery:
             transaction.stop = Step.DATA if self._parameters.verify_target == "data" else Step.RCPT
         else:
             transaction.body, content = prepare(*desk.content(request, session, tally.left))
+        begun = desk.pool.seconds()
         await session.connection.deliver(transaction, content)
+        session.quick = desk.pool.seconds() - begun < desk.pool.quick
         return transaction
 
     async def _look_ahead(self, transaction: Transaction, session: Session, destination: Destination) -> None:

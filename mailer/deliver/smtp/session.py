@@ -78,6 +78,7 @@ class Session:
         "started",
         "uses",
         "queue_id",
+        "quick",
     )
 
     def __init__(self, connection: ClientConnection, host: str, address: str, port: int, key: Any = None) -> None:
@@ -92,6 +93,7 @@ class Session:
         self.pix: frozenset[str] = frozenset()
         self.started = 0.0
         self.uses = 0
+        self.quick = False  # whether the server answered at once, the last time
         self.queue_id = ""  # of the message under way
 
 

@@ -24,7 +24,9 @@ class Tally:
 
     ``left`` have no fate and have not been tried at the current server; ``kept`` have failed for now there. ``why`` is
     the last failure. ``carried`` says that a session got to its end, so the nexthop works. ``connected`` is when the
-    message could be handed over. ``final`` says that delivery to the next host is delivery to the recipient.
+    message could be handed over, ``use`` which use of its connection that was.
+
+    :param final: whether delivery to the next host is delivery to the recipient.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Tally:
         self.final_server = False
         self.carried = False
         self.connected: float | None = None
+        self.use = 1
         self._queue_id = request.queue_id
         self._probe = request.probe
         self._outcomes = outcomes
@@ -86,9 +89,8 @@ class Tally:
     def failed(self, recipient: Recipient, reason: Reason, session: Session | None, relay: str = "none") -> None:
         """The fate of a recipient."""
         fate = Fate.DEFERRED if reason.soft else Fate.BOUNCED
-        uses = 1
         if session is not None:
-            relay, uses = session.relay, session.uses
+            relay = session.relay
         self._outcomes.tell(
             recipient,
             Outcome(
@@ -99,7 +101,7 @@ class Tally:
                 self.connected,
                 reason.remote_mta,
                 reason.diagnostic,
-                conn_use=uses,
+                conn_use=self.use if session is not None else 1,
             ),
         )
 
@@ -118,7 +120,7 @@ class Tally:
             reply.text,
             "delivered" if final else "relayed",
             dsn,
-            session.uses,
+            self.use,
         )
         for recipient in recipients:
             self._outcomes.tell(recipient, outcome)

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from mailer.config.errors import ConfigError
 from mailer.deliver.smtp.content import ContentFilter, header_of
 from mailer.deliver.smtp.delivery import Delivery
-from mailer.deliver.smtp.destination import Destination, known_ports
+from mailer.deliver.smtp.destination import Destination, known_ports, parse
 from mailer.deliver.smtp.downgrade import Downgrade, declares_eight_bits
 from mailer.deliver.smtp.flags import Flags, parse_flags
 from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
@@ -34,6 +34,9 @@ from mailer.wire.smtp.client import Conversation
 from mailer.wire.smtp.replies import GARBAGE, PeerReply
 
 __all__ = ["Desk", "SmtpTransport", "build_lmtp", "build_smtp"]
+
+
+_MOST_DESTINATIONS = 10_000  # whose meaning is remembered
 
 
 class PlainPolicy:
@@ -80,7 +83,8 @@ class Desk:
         self.log = log
         self.policy = policy or PlainPolicy()
         self.flags = flags or Flags()
-        self.ports = ports or {}
+        self._ports = ports or {}
+        self._destinations: dict[str, Destination] = {}
         self.ehlo_keywords = ehlo_keywords
         self.pix_maps = pix_maps
         self.finder = Finder(parameters, dns, log, random or Random(), is_own)
@@ -91,6 +95,16 @@ class Desk:
         self._directory = directory
         self._sweep = Sweep(reactor)
 
+    def destination(self, site: str) -> Destination:
+        """A site of a nexthop, understood. :raise BadDestination:"""
+        found = self._destinations.get(site)
+        if found is None:
+            if len(self._destinations) >= _MOST_DESTINATIONS:
+                self._destinations.clear()
+            found = parse(site, self.parameters.port, self.parameters.lmtp, self._ports)
+            self._destinations[site] = found
+        return found
+
     async def connect(self, destination: Destination, address: Address, key: Any) -> Session | Reason:
         """Call a server. :return: the session, or why there is no connection."""
         parameters = self.parameters
@@ -99,6 +113,7 @@ class Desk:
         while True:
             conversation = Conversation(parameters.lmtp, parameters.reply_limit)
             connection = ClientConnection(conversation, parameters.limits, self._sweep, self.pool.forget)
+            connection.idle_limit = parameters.cache_time_limit
             connection.wait_for_quit = not parameters.skip_quit_response
             session = Session(connection, address.host, address.address, destination.port, key)
             session.started = self._reactor.seconds()

@@ -6,7 +6,7 @@ from mailer.deliver.smtp.reason import Reason, from_reply
 from mailer.deliver.smtp.session import Session, breakdown
 from mailer.deliver.smtp.tally import Tally
 from mailer.message.envelope import Recipient
-from mailer.wire.smtp.client import Failure, Step, Transaction
+from mailer.wire.smtp.client import Step, Transaction
 from mailer.wire.smtp.replies import PeerReply
 
 __all__ = ["flawless", "judge", "stale"]
@@ -91,4 +91,4 @@ def stale(transaction: Transaction) -> bool:
     mail = transaction.mail_reply
     if mail is not None:
         return mail.code == 421
-    return transaction.failure in (Failure.LOST, Failure.TIMEOUT) and not transaction.answered
+    return transaction.failure is not None and not transaction.answered

@@ -146,6 +146,11 @@ class Conversation:
         return Step.BODY if self._current is not None else None
 
     @property
+    def open(self) -> bool:
+        """Whether a further message may be begun here."""
+        return self.usable and self.welcome and not self._leaving and not (self._waiting and self._waiting[-1].last)
+
+    @property
     def transactions(self) -> int:
         """How many transactions are not finished."""
         return len(self._waiting)

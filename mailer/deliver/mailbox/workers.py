@@ -1,0 +1,177 @@
+"""Worker processes, one for each user that mail is written for: started when needed, ended when idle, bounded in number."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.internet.threads import deferToThreadPool
+
+from mailer.deliver.mailbox.deposit import Deposit
+from mailer.deliver.mailbox.identity import Identity
+from mailer.deliver.mailbox.lane import Lane
+from mailer.message.status import TemporaryError
+
+__all__ = ["Workers", "start_process"]
+
+#: Messages that one worker has in hand at once; more of them share the disk's flushes.
+_LANES = 16
+_MOST_WORKERS = 50
+
+
+def start_process(identity: Identity, sockets: list[socket.socket]) -> subprocess.Popen:
+    """Start a worker on its ends of the socket pairs. Blocking."""
+    groups = ",".join(str(group) for group in identity.groups)
+    numbers = [end.fileno() for end in sockets]
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path))}
+    command = [sys.executable, "-m", "mailer.deliver.mailbox.worker", str(identity.uid), str(identity.gid), groups]
+    return subprocess.Popen(
+        command + [str(number) for number in numbers],
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        env=environment,
+        pass_fds=numbers,
+        start_new_session=True,
+    )
+
+
+class _Worker:
+    """One process and its lanes; ``free`` are those that nobody uses."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self.process = process
+        self.lanes: list[Lane] = []
+        self.free: list[Lane] = []
+        self.last_used = 0.0
+
+    @property
+    def idle(self) -> bool:
+        return len(self.free) == len(self.lanes)
+
+
+class Workers:
+    """:param reactor: clock, threads, and adoption of connections.
+    :param pool: the thread pool in which processes are started and waited for.
+    :param idle_seconds: how long a worker is kept without work (max_idle)."""
+
+    def __init__(self, reactor: Any, pool: Any, idle_seconds: float, start: Any = start_process) -> None:
+        self._reactor = reactor
+        self._pool = pool
+        self._idle = idle_seconds
+        self._start = start
+        self._workers: dict[Identity, _Worker] = {}
+        self._starting: dict[Identity, int] = {}
+        self._waiting: deque[Deferred[None]] = deque()
+        self._sweep: Any = None
+
+    async def deliver(self, identity: Identity, deposit: Deposit, content: Any) -> None:
+        """:raise WriteFailure: :raise MailError:"""
+        worker, lane = await self._lane(identity)
+        try:
+            await lane.deliver(deposit, content)
+        finally:
+            if not lane.lost:
+                worker.free.append(lane)
+            worker.last_used = self._reactor.seconds()
+            self._wake()
+
+    async def _lane(self, identity: Identity) -> tuple[_Worker, Lane]:
+        while True:
+            worker = self._workers.get(identity)
+            if worker is not None and worker.free:
+                return worker, worker.free.pop()
+            if worker is None and identity not in self._starting and self._room():
+                await self._launch(identity)
+                continue
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
+
+    def _room(self) -> bool:
+        """Whether one more may be started; the one that has been idle longest makes room."""
+        if len(self._workers) + len(self._starting) < _MOST_WORKERS:
+            return True
+        idle = [(worker.last_used, identity) for identity, worker in self._workers.items() if worker.idle]
+        if not idle:
+            return False
+        self._end(min(idle, key=lambda pair: pair[0])[1])
+        return True
+
+    async def _launch(self, identity: Identity) -> None:
+        self._starting[identity] = 1
+        pairs = [socket.socketpair() for _ in range(_LANES)]
+        try:
+            ends = [end for _, end in pairs]
+            process = await deferToThreadPool(self._reactor, self._pool, self._start, identity, ends)
+        except OSError as error:
+            for ours, _ in pairs:
+                ours.close()
+            raise TemporaryError(f"cannot start a mailbox worker process: {error.strerror}") from error
+        finally:
+            del self._starting[identity]
+            for _, end in pairs:
+                end.close()
+            self._wake()
+        worker = self._workers[identity] = _Worker(process)
+        worker.last_used = self._reactor.seconds()
+        for ours, _ in pairs:
+            self._adopt(identity, worker, ours)
+        if self._sweep is None:
+            self._sweep = self._reactor.callLater(self._idle, self._end_idle)
+
+    def _adopt(self, identity: Identity, worker: _Worker, ours: socket.socket) -> None:
+        lane = Lane(lambda lane: self._lost(identity, worker, lane))
+        factory = Factory.forProtocol(lambda: lane)
+        factory.noisy = False
+        with ours:
+            ours.setblocking(False)
+            self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory)
+        worker.lanes.append(lane)
+        worker.free.append(lane)
+
+    def _lost(self, identity: Identity, worker: _Worker, lane: Lane) -> None:
+        worker.lanes.remove(lane)
+        if lane in worker.free:
+            worker.free.remove(lane)
+        if not worker.lanes:
+            if self._workers.get(identity) is worker:
+                del self._workers[identity]
+            self._pool.callInThread(worker.process.wait)
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for turn in waiting:
+            turn.callback(None)
+
+    def _end(self, identity: Identity) -> None:
+        """The process ends by itself when its connections do."""
+        for lane in self._workers.pop(identity).lanes[:]:
+            lane.transport.loseConnection()
+
+    def _end_idle(self) -> None:
+        self._sweep = None
+        now = self._reactor.seconds()
+        for identity, worker in list(self._workers.items()):
+            if worker.idle and now - worker.last_used >= self._idle:
+                self._end(identity)
+        if self._workers:
+            self._sweep = self._reactor.callLater(self._idle, self._end_idle)
+
+    def stop(self) -> None:
+        """Let go of all workers; deliveries in progress come to their end."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        for identity, worker in list(self._workers.items()):
+            if worker.idle:
+                self._end(identity)
+            else:
+                self._idle = 0.0
+                self._sweep = self._sweep or self._reactor.callLater(1.0, self._end_idle)
