@@ -67,10 +67,10 @@ class Transaction:
     :param last: no other transaction follows, so QUIT goes out with the end of this one.
     :param stop: the step after whose reply a probe ends (RCPT or DATA); None for a real delivery.
 
-    Afterwards: ``refused`` (refusals of the preamble, with their step), ``mail_reply``, ``rcpt_replies`` (as many as came), ``accepted`` (indices of accepted recipients),
-    ``data_reply``, ``replies`` (to the end of data: one, or with LMTP one for each accepted recipient, in order), and,
-    if the conversation broke off, ``failure`` and the ``step`` at which it did, and the ``cause`` of a LOCAL one.
-    ``answered`` says whether any reply came.
+    Afterwards: ``refused`` (refusals of the preamble, with their step), ``mail_reply``, ``rcpt_replies`` (as many as
+    came), ``accepted`` (indices of accepted recipients), ``data_reply``, ``replies`` (to the end of data: one, or with LMTP
+    one for each accepted recipient, in order), and, if the conversation broke off, ``failure`` and the ``step`` at which it
+    did, and the ``cause`` of a LOCAL one. ``answered`` says whether any reply came.
     """
 
     __slots__ = (
