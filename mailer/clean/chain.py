@@ -1,24 +1,30 @@
 """Build the chain of steps between whoever receives a message and the queue.
 
-From the outside in: size limit, header section, recipients, queue. Each step wraps the next one's writer and knows only
-its own rule; all share the message's `Passage`.
+From the outside in: size, characters, content (header rules and the body rule), recipients, queue. Each step wraps the next
+one's writer and knows only its own rule; all share the message's `Passage`. Header rules: checks on the fields as they came,
+what is noted and dropped, addresses, what is missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from zope.interface import implementer
 
 from mailer.clean.addresses import AddressRules
-from mailer.clean.headers import HeaderStep, RuleFactory
+from mailer.clean.bodies import BodyRules
+from mailer.clean.characters import CharacterStep, unescape
+from mailer.clean.checks import CheckRule, Checks
+from mailer.clean.headers import ContentStep, RuleFactory
 from mailer.clean.hygiene import Hygiene
 from mailer.clean.limits import SizeStep
 from mailer.clean.missing import MissingFields
 from mailer.clean.passage import Passage, Step, Writer
 from mailer.clean.recipients import RecipientStep
 from mailer.clean.rewriting import HeaderRewriting
+from mailer.clean.strict import Strictness, StrictRule
 from mailer.interfaces.sink import IMessageSink, IMessageWriter
 from mailer.message.envelope import Envelope, Recipient
 
@@ -84,14 +90,26 @@ def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
     :param queue: the IMessageSink that takes cleaned messages."""
     settings = context.settings
     rules = AddressRules(settings, addressing)
+    checks = Checks(settings, context.tables)
+    strictness = Strictness(settings)
     header_rules: list[RuleFactory] = [
         Hygiene(settings),
         HeaderRewriting(settings, addressing, rules),
         MissingFields(settings, context.seconds),
     ]
+    if strictness:
+        header_rules.insert(0, partial(StrictRule, strictness))
+    if checks.any_header:
+        header_rules.insert(0, partial(CheckRule, checks))
+    bodies = BodyRules(settings, checks, strictness)
+    stepwise = checks.any_header or checks.walks_mime or bool(checks.body or strictness)
+    characters = CharacterStep(
+        unescape(settings.message_strip_characters), unescape(settings.message_reject_characters)
+    )
     steps: list[Step] = [
         SizeStep(settings.message_size_limit),
-        HeaderStep(settings.header_size_limit, header_rules),
+        *([characters] if characters else []),
+        ContentStep(settings.header_size_limit, header_rules, bodies, stepwise),
         # Milters that see every message belong here: all headers are as they will be, recipients not yet expanded.
         RecipientStep(settings, addressing, rules),
     ]

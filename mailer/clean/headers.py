@@ -1,6 +1,7 @@
-"""The step that finds the header section and lets its rules work on it; the body passes in bulk.
+"""The step that takes content apart: rules for the header section, and perhaps one for the body.
 
-A rule sees the fields in the order of the message, some at a time when there are very many.
+A header rule sees the fields in the order of the message, some at a time when there are very many. Without a body rule the
+body passes in bulk.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Protocol
 from mailer.clean.passage import Passage, Writer
 from mailer.clean.pump import PumpingWriter
 from mailer.message.header import Field, HeaderScanner, join
+from mailer.message.mime import MIME_FIELDS
 
-__all__ = ["HeaderRule", "HeaderStep", "RuleFactory"]
+__all__ = ["BodyFactory", "BodyRule", "ContentStep", "HeaderRule", "RuleFactory"]
 
 
 class HeaderRule(Protocol):
@@ -25,58 +27,101 @@ class HeaderRule(Protocol):
         """What is to be added at the end of the section."""
 
 
+class BodyRule(Protocol):
+    """The rule at work on one message's body."""
+
+    async def text(self, chunk: bytes, last: bool = False) -> bytes:
+        """What is to stand in the content's place; some of it may be held back until more comes.
+
+        The body begins with the empty line. :param last: no more comes. :raise MailError: the message is refused."""
+
+
 RuleFactory = Callable[[Passage], HeaderRule]
+#: Given the fields of the primary section that describe the body; None if the body may pass as it is.
+BodyFactory = Callable[[Passage, list[Field]], BodyRule | None]
 
 
-class HeaderStep:
-    """:param limit: header_size_limit. :param rules: make each message's rules, in the order in which they work."""
+class ContentStep:
+    """:param limit: header_size_limit. :param rules: make each message's rules, in the order in which they work.
+    :param body: makes its body rule. :param stepwise: each field goes through all rules before the next one does, so
+        that what several rules log stays in the order of the message."""
 
-    def __init__(self, limit: int, rules: Sequence[RuleFactory]) -> None:
+    def __init__(self, limit: int, rules: Sequence[RuleFactory], body: BodyFactory, stepwise: bool) -> None:
         self.limit = limit
         self.rules = rules
+        self.body = body
+        self.stepwise = stepwise
 
     def open(self, passage: Passage, writer: Writer) -> Writer:
-        return _HeaderWriter(self, passage, writer)
+        return _ContentWriter(self, passage, writer)
 
 
-class _HeaderWriter(PumpingWriter):
-    __slots__ = ("_in_body", "_rules", "_scanner")
+class _ContentWriter(PumpingWriter):
+    __slots__ = ("_body", "_described", "_in_body", "_rules", "_scanner", "_step")
 
-    def __init__(self, step: HeaderStep, passage: Passage, writer: Writer) -> None:
+    def __init__(self, step: ContentStep, passage: Passage, writer: Writer) -> None:
         super().__init__(passage, writer)
+        self._step = step
         self._scanner = HeaderScanner(step.limit)
         self._rules = [make(passage) for make in step.rules]
         self._in_body = False
+        self._body: BodyRule | None = None
+        self._described: list[Field] = []
 
     def write(self, chunk: bytes) -> None:
-        if self._in_body and not self._busy:
+        if self._in_body and self._body is None and not self._busy:
             self.pass_on(chunk)
         else:
             super().write(chunk)
 
     async def process(self, chunk: bytes) -> None:
-        if self._in_body:
+        if not self._in_body:
+            await self._scan(chunk)
+        elif self._body is None:
             self.pass_on(chunk)
         else:
-            await self._scan(chunk)
+            self.pass_on(await self._body.text(chunk))
 
     async def finish(self) -> None:
         if not self._in_body:
             await self._scan(b"", last=True)
+        if self._body is not None and self.passage.refusal is None:
+            self.pass_on(await self._body.text(b"", last=True))
 
     async def _scan(self, chunk: bytes, last: bool = False) -> None:
         scanner = self._scanner
         found = scanner.feed(chunk, last)
-        fields = found
-        for rule in self._rules:
-            fields = await rule.fields(fields)
-        section = scanner.section if fields is found and scanner.section is not None else join(fields)
+        if self._step.stepwise:
+            self._described += [field for field in found if field[0].lower() in MIME_FIELDS]
+            fields = await self._one_by_one(found)
+        else:
+            fields = found
+            for rule in self._rules:
+                fields = await rule.fields(fields)
+        content = scanner.section if fields is found and scanner.section is not None else join(fields)
         if scanner.ended:
-            self._in_body = True
-            section += await self._additions() + scanner.rest
-            scanner.rest = b""
-        if section:
-            self.pass_on(section)
+            content += await self._end()
+        if content:
+            self.pass_on(content)
 
-    async def _additions(self) -> bytes:
-        return b"".join([join(fields) for rule in self._rules if (fields := await rule.end())])
+    async def _one_by_one(self, found: list[Field]) -> list[Field]:
+        result: list[Field] = []
+        changed = False
+        for field in found:
+            alone = fields = [field]
+            for rule in self._rules:
+                fields = await rule.fields(fields)
+            changed = changed or fields is not alone
+            result += fields
+        return result if changed else found
+
+    async def _end(self) -> bytes:
+        """What comes behind the fields: those that rules add, and the beginning of the body."""
+        scanner = self._scanner
+        self._in_body = True
+        added = b"".join([join(fields) for rule in self._rules if (fields := await rule.end())])
+        rest, scanner.rest = scanner.rest, b""
+        if scanner.abrupt:
+            rest = b"\r\n" + rest
+        self._body = self._step.body(self.passage, self._described)
+        return added + (rest if self._body is None or not rest else await self._body.text(rest))

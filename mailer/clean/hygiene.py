@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mailer.clean.passage import Passage
@@ -12,7 +13,8 @@ __all__ = ["Hygiene"]
 
 #: Content-Transfer-Encoding to the envelope's BODY (detect_8bit_encoding_header).
 _ENCODINGS = {"7bit": "7BIT", "8bit": "8BITMIME", "binary": "8BITMIME"}
-_NOTED = frozenset((b"received", b"message-id", b"resent-message-id", b"content-transfer-encoding"))
+_NOTED = frozenset((b"received", b"message-id", b"resent-message-id", b"content-transfer-encoding", b"content-type"))
+_COMPOSITE = re.compile(rb"\s*(?:multipart|message)\s*/", re.IGNORECASE).match
 
 
 class Hygiene:
@@ -65,5 +67,7 @@ class _HygieneRule:
             body_type = _ENCODINGS.get(one_line(body).lower())
             if body_type and self._settings.detects_8bit:
                 passage.envelope.body = body_type
+        elif key == b"content-type":
+            passage.composite = passage.composite or _COMPOSITE(body) is not None
         else:
             passage.note_message_id(key.decode(), one_line(body))

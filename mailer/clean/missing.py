@@ -68,7 +68,7 @@ class _MissingRule:
         passage = self._passage
         added = await self._missing() if self._wanted else []
         if not passage.message_id_logged:
-            passage.note_message_id("message-id", "")
+            passage.note_message_id("message-id", "<>")
         return added
 
     async def _missing(self) -> list[Field]:
@@ -83,7 +83,7 @@ class _MissingRule:
             passage.note_message_id((mark + b"message-id").decode(), message_id)
         if mark + b"date" not in seen:
             arrival = passage.envelope.arrival or settings.seconds()
-            added.append((prefix + b"Date", encode(f" {mail_date(arrival)}\r\n")))
+            added.append((prefix + b"Date", encode(f" {mail_date(time.localtime(arrival))}\r\n")))
         if mark + b"from" not in seen:
             text = sender_text(await passage.sender(), passage.envelope.fullname, settings.obsolete_from)
             added.append((prefix + b"From", encode(f" {text}\r\n")))

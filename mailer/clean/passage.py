@@ -7,12 +7,19 @@ from typing import Any, Protocol
 from mailer.clean.addresses import AddressRules
 from mailer.interfaces.sink import IProducer
 from mailer.message.envelope import Envelope, Recipient
-from mailer.message.status import MailError
+from mailer.message.status import MailError, PermanentError, Reply
 
-__all__ = ["Passage", "Step", "Writer"]
+__all__ = ["Discarded", "Passage", "Step", "Writer"]
 
 #: How much of the content in question a log line shows.
 _SHOWN = 200
+
+
+class Discarded(MailError):
+    """A check wants the message to vanish: nothing more is done with it, and the client is told that all is well."""
+
+    def __init__(self) -> None:
+        super().__init__(Reply(250, "2.0.0", "Ok"))
 
 
 class Writer(Protocol):
@@ -41,6 +48,8 @@ class Passage:
     __slots__ = (
         "_rules",
         "_sender",
+        "checks_ended",
+        "composite",
         "envelope",
         "log",
         "message_id_logged",
@@ -58,6 +67,10 @@ class Passage:
         self.recipients: list[Recipient] = []
         self.refusal: MailError | None = None
         self.message_id_logged = False
+        #: A check has said that no further one is to look at this message.
+        self.checks_ended = False
+        #: The Content-Type says that the body has parts.
+        self.composite = False
         self._rules = rules
         self._sender: str | None = None
 
@@ -92,10 +105,7 @@ class Passage:
     async def note(self, action: str, kind: str, content: str, reason: str) -> None:
         """Log what a check did about a piece of content: ``QID: action: kind content from client; ...: reason``."""
         client = self.envelope.client
-        origin = client.printable if client.protocol else "local"
-        parts = [f"{self.queue_id}: {action}: {kind} {content[:_SHOWN]} from {origin}; from=<{await self.sender()}>"]
-        if self.recipients:
-            parts.append(f" to=<{await self._rules.envelope_recipient(self.recipients[-1].address, self)}>")
+        parts = [await self._about(action, f"{kind} {content[:_SHOWN]}")]
         if client.protocol:
             parts.append(f" proto={client.protocol}")
         if client.helo:
@@ -103,3 +113,18 @@ class Passage:
         if reason:
             parts.append(f": {reason}")
         self.log.info("".join(parts))
+
+    async def malformed(self, error: str, content: str) -> None:
+        """Refuse the message because its MIME structure or its octets break a rule, and say so in the log.
+
+        :param error: the rule. :param content: where."""
+        self.log.info(await self._about("reject", f"mime-error {error}: {content[:_SHOWN]}"))
+        self.refuse(PermanentError(error, "5.6.0"))
+
+    async def _about(self, action: str, what: str) -> str:
+        client = self.envelope.client
+        origin = client.printable if client.protocol else "local"
+        line = f"{self.queue_id}: {action}: {what} from {origin}; from=<{await self.sender()}>"
+        if self.recipients:
+            line += f" to=<{await self._rules.envelope_recipient(self.recipients[-1].address, self)}>"
+        return line

@@ -59,12 +59,12 @@ class _RecipientWriter:
 
     async def commit(self) -> str:
         passage, envelope = self._passage, self._passage.envelope
-        if passage.refusal is not None:
-            raise passage.refusal
-        envelope.sender = await passage.sender()
         if envelope.discard:
             self._next.abort()
             return ""
+        if passage.refusal is not None:
+            raise passage.refusal
+        envelope.sender = await passage.sender()
         for recipient in await _Distribution(self._step, passage).settle():
             self._next.recipient(recipient)
         return await self._next.commit()

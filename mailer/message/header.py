@@ -60,19 +60,19 @@ class HeaderScanner:
     """Finds fields in content that arrives in pieces, and the place where the header section ends.
 
     ``feed`` gives the fields that are complete. When ``ended`` is True, ``rest`` holds all that was not header: it begins
-    with the empty line, which is put in if the section ended at a line that is no field; ``rest`` is empty if the content
+    with the empty line, or, if ``abrupt``, with the line that is no field and ended the section; it is empty if the content
     ended with the header section. Memory is bounded: of a field longer than ``limit`` only the beginning is kept.
 
     :param limit: how long a field may be, as `shorten` counts (header_size_limit).
     """
 
-    __slots__ = ("_buffer", "_head", "_limit", "ended", "rest", "section")
+    __slots__ = ("_buffer", "_head", "_limit", "abrupt", "ended", "rest", "section")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = bytearray()
         self._head = b""  # the beginning of a field whose end is still to come and will not be kept
-        self.ended = False
+        self.ended = self.abrupt = False
         self.rest = b""
         #: The fields of the last ``feed`` as the octets they came as; None if they are not those octets any more.
         self.section: bytes | None = b""
@@ -149,7 +149,7 @@ class HeaderScanner:
 
     def _stopped(self, data: bytes, fields: list[Field]) -> list[Field]:
         """The section has ended at a line that is no field."""
-        self.rest = b"\r\n" + data + self.rest
-        self.ended = True
+        self.rest = data + self.rest
+        self.ended = self.abrupt = True
         self.section = None
         return fields
