@@ -12,9 +12,19 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 
-__all__ = ["Disk"]
+__all__ = ["Disk", "is_same_file"]
 
 _MOST_PIECES = 512  # IOV_MAX is at least 1024 on Linux and the BSDs
+
+
+def is_same_file(descriptor: int, path: str) -> bool:
+    """Whether an open file still bears this name."""
+    try:
+        named = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    opened = os.fstat(descriptor)
+    return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 class Disk:
@@ -26,20 +36,30 @@ class Disk:
     # -- content files
 
     def create(self, path: str) -> int:
-        """A new file, locked as long as the descriptor stays open: the lock says that its writer is alive."""
+        """A new file, locked as long as the descriptor stays open: the lock says that its writer is alive.
+
+        Who tidies may find the file before it is locked, and remove it: then it is made once more. Whoever unlinks a
+        content file holds its lock, so a name under lock stays what it is.
+        """
+        while True:
+            descriptor = self._open_new_or_in_new_directory(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if is_same_file(descriptor, path):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def _open_new_or_in_new_directory(self, path: str) -> int:
         try:
-            descriptor = self._open_new(path)
+            return self._open_new(path)
         except FileNotFoundError:
             directory = os.path.dirname(path)
             os.makedirs(directory, 0o700, exist_ok=True)
             self.sync_directory(os.path.dirname(directory))
-            descriptor = self._open_new(path)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+            return self._open_new(path)
 
     @staticmethod
     def _open_new(path: str) -> int:

@@ -46,10 +46,11 @@ def open_store(layout: Layout) -> Opened:
     layout.create()
     lock = _take_lock(layout.lock)
     try:
+        # SQLite gives its other files the mode of this one.
+        os.close(os.open(layout.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = connect(layout.database)
         try:
             prepare(connection)
-            os.chmod(layout.database, 0o600)
             return _recover(layout, connection, lock)
         except BaseException:
             connection.close()

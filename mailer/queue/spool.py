@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from mailer.queue.disk import Disk
+from mailer.queue.disk import Disk, is_same_file
 from mailer.queue.layout import Layout
 from mailer.queue.size import SizeCounter
 
@@ -211,7 +211,7 @@ def _remove_orphan(path: str, name: str, disk: Disk, has_row: Callable[[str], bo
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Asked under the lock: its writer may have finished, and let go, a moment ago.
-        if has_row(name):
+        if has_row(name) or not is_same_file(descriptor, path):
             return False
         disk.unlink(path)
         return True

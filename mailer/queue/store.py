@@ -258,9 +258,14 @@ class SqliteQueue:
     def _let_go(self, queue_id: str) -> QueueEntry | None:
         entry = self._active.pop(queue_id, None)
         if entry is not None:
-            self._withdrawn.discard(entry.number)
             self._contents.released(entry.content)
         return entry
+
+    def _was_withdrawn(self, number: int) -> None:
+        """The consumer has let go of what an administrator took away: now it can be requeued, if that was the wish."""
+        if number in self._withdrawn:
+            self._withdrawn.remove(number)
+            Deferred.fromCoroutine(self._requeue())
 
     # -- for the consumer
 
@@ -320,11 +325,17 @@ class SqliteQueue:
         )
 
     async def recipients(self, queue_id: str, after: int, limit: int) -> list[Recipient]:
-        def ask(connection: sqlite3.Connection) -> list[Recipient]:
-            number = self._row(connection, queue_id)
-            return [] if number is None else reading.pending_recipients(connection, number, after, limit)
+        found: list[Recipient] = await self._ask(queue_id, reading.pending_recipients, after, limit)
+        return found
 
-        found: list[Recipient] = await self._database.call(ask)
+    async def _ask(self, queue_id: str, question: Callable[..., list[Any]], *arguments: Any) -> list[Any]:
+        """``question(connection, row, *arguments)`` of one message; [] if it has gone."""
+
+        def ask(connection: sqlite3.Connection) -> list[Any]:
+            number = self._row(connection, queue_id)
+            return [] if number is None else question(connection, number, *arguments)
+
+        found: list[Any] = await self._database.call(ask)
         return found
 
     def _row(self, connection: sqlite3.Connection, queue_id: str) -> int | None:
@@ -344,22 +355,20 @@ class SqliteQueue:
             self._database.note(Record(entry.number, outcomes))
 
     async def failures(self, queue_id: str) -> list[tuple[Recipient, Outcome]]:
-        def ask(connection: sqlite3.Connection) -> list[tuple[Recipient, Outcome]]:
-            number = self._row(connection, queue_id)
-            return [] if number is None else reading.failures(connection, number)
-
-        found: list[tuple[Recipient, Outcome]] = await self._database.call(ask)
+        found: list[tuple[Recipient, Outcome]] = await self._ask(queue_id, reading.failures)
         return found
 
     def remove(self, queue_id: str) -> None:
         entry = self._let_go(queue_id)
         if entry is not None:
             self._database.note(Remove(entry.number, queue_id if entry.filed else ""))
+            self._was_withdrawn(entry.number)
 
     def defer(self, queue_id: str, next_attempt: float, warned: bool | None = None) -> None:
         entry = self._let_go(queue_id)
         if entry is not None:
             self._database.note(Defer(entry.number, next_attempt, int(Flag.WARNED) if warned else 0))
+            self._was_withdrawn(entry.number)
 
     async def flushed(self) -> None:
         await self._database.call(lambda connection: None)
@@ -413,8 +422,10 @@ class SqliteQueue:
         verbs = {verb for verb, _, _ in requests}
         gone = [(number, queue_id) for verb, number, queue_id in requests if verb == "deleted"]
         self._withdraw(gone + [(number, queue_id) for verb, number, queue_id in requests if verb == "withdrawn"])
-        for _, queue_id in gone:
-            self._let_go(queue_id)
+        for number, queue_id in gone:
+            if self._is_mine(number, queue_id):
+                self._let_go(queue_id)
+                self._withdrawn.discard(number)
         if "requeue" in verbs:
             Deferred.fromCoroutine(self._requeue())
         if verbs & {"due", "flush"}:
