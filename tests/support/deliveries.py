@@ -1,0 +1,66 @@
+"""What transports are given and asked in tests: a request, a memory of outcomes, hands that work at once."""
+
+from mailer.config.settings import Settings
+from mailer.deliver.mailbox.writing import MailboxWriter
+from mailer.interfaces.context import Context
+from mailer.message.delivery import DeliveryRequest
+from mailer.message.envelope import Envelope, Recipient
+from mailer.testing.log import RecordingLog
+from mailer.testing.queue import MemoryContent
+from mailer.testing.tables import MemoryTables
+
+CONTENT = b"Received: by us\r\nSubject: test\r\n\r\nline one\r\n.dot\r\nFrom here\r\n>From x\r\nlast\r\n"
+BODY = CONTENT.replace(b"\r\n", b"\n")
+
+
+class Outcomes:
+    """``told`` holds ``(address, outcome)`` in order."""
+
+    def __init__(self):
+        self.told = []
+        self.unreachable_calls = []
+
+    def tell(self, recipient, outcome):
+        self.told.append((recipient.address, outcome))
+
+    def unreachable(self, status, reason):
+        self.unreachable_calls.append((status, reason))
+
+    def lines(self):
+        """As the log has them."""
+        return [f"{address} {one.fate.value} {one.status} {one.text}" for address, one in self.told]
+
+
+class InlineHands:
+    """Writes at once, as whoever runs the tests; ``identities`` remembers as whom it should have been."""
+
+    def __init__(self):
+        self.writer = MailboxWriter()
+        self.identities = []
+        self.stopped = False
+
+    async def deliver(self, identity, deposit, content):
+        self.identities.append(identity)
+        pieces = [piece async for piece in content.chunks()]
+        self.writer.deliver(deposit, pieces)
+
+    async def stop(self):
+        self.stopped = True
+
+
+def request(*recipients, sender="sender@v.example", content=CONTENT, probe=False, nexthop="v.example", **more):
+    given = [one if isinstance(one, Recipient) else Recipient(one) for one in recipients]
+    envelope = Envelope(sender, **more)
+    return DeliveryRequest("C644620C013", envelope, MemoryContent(content), "test", nexthop, given, probe=probe)
+
+
+def context(settings, tables=None, **more):
+    given = {"myhostname": "mta.example.org", "compatibility_level": "3.6", **settings}
+    return Context(
+        settings=Settings({}).with_overrides(given),
+        reactor=more.pop("reactor", None),
+        seconds=more.pop("seconds", lambda: 1795534940.0),
+        log=RecordingLog(),
+        tables=MemoryTables(tables or {}),
+        **more,
+    )

@@ -1,0 +1,5 @@
+"""The transports that deliver on this machine; nothing is imported before it is used."""
+
+from mailer.plugins.declaration import Transport
+
+virtual = Transport("virtual", "mailboxes of virtual users, as tables say", "mailer.deliver.virtual.build")
