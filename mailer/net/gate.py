@@ -1,4 +1,4 @@
-"""The producer's side of back-pressure, for a coroutine that writes content to a sink: it awaits ``opened()`` after each piece."""
+"""The producer's side of back-pressure, for a coroutine that writes content to a sink."""
 
 from __future__ import annotations
 
