@@ -15,8 +15,10 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from zope.interface import implementer
+
 from mailer.config.errors import ConfigError
-from mailer.interfaces.table import TableOptions
+from mailer.interfaces.table import IListedTable, ITableWriter, TableOptions
 from mailer.tables.aliases import alias_entries
 from mailer.tables.base import FixedTable
 from mailer.tables.text import octets, string
@@ -104,6 +106,7 @@ class _Contents(Watched[dict[bytes, bytes]]):
         return signature(status), entries, []
 
 
+@implementer(IListedTable)
 class BerkeleyTable(FixedTable):
     """Reads ``argument.db``, with or without NUL behind keys and values. The file says whether it is a hash or a tree."""
 
@@ -137,6 +140,7 @@ def btree_writer(path: str, context: Any, options: TableOptions, create: bool, m
     return BerkeleyWriter("btree", path, context, options, create, mode)
 
 
+@implementer(ITableWriter)
 class BerkeleyWriter:
     """Collects all entries and writes a new ``path.db`` at ``close``."""
 

@@ -12,8 +12,11 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from zope.interface import implementer
+
 from mailer.config.errors import ConfigError
-from mailer.interfaces.table import TableOptions
+from mailer.interfaces.table import ITableWriter, TableOptions
+from mailer.message.status import TemporaryError
 from mailer.tables.base import FixedTable
 from mailer.tables.text import octets, string
 from mailer.tables.watched import Watched, signature
@@ -98,13 +101,18 @@ class CdbTable(FixedTable):
     def find(self, key: str) -> str | None:
         data = octets(key)
         reader = self._file.current()
-        for ending in self._endings:
-            value = reader.get(data + ending)
-            if value is not None:
-                return self.checked(key, string(value.removesuffix(b"\0")))
+        try:
+            for ending in self._endings:
+                value = reader.get(data + ending)
+                if value is not None:
+                    return self.checked(key, string(value.removesuffix(b"\0")))
+        except ValueError as error:
+            self.log.warning(f"error reading {self.shown}: {error}")
+            raise TemporaryError(f"error reading {self.shown}: {error}") from error
         return None
 
 
+@implementer(ITableWriter)
 class CdbWriter:
     """Collects the entries and writes the file at ``close``; an existing table cannot be changed."""
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mailer.interfaces.table import TableOptions
+from zope.interface import implementer
+
+from mailer.interfaces.table import IListedTable, ITableWriter, TableOptions
 from mailer.message.status import TemporaryError
 from mailer.tables.base import FixedTable
 
 __all__ = ["FailTable", "FailWriter"]
 
 
+@implementer(IListedTable)
 class FailTable(FixedTable):
     """The name serves messages only."""
 
@@ -25,6 +28,7 @@ class FailTable(FixedTable):
         raise TemporaryError(f"table {self.name}: sequence error: Application error")
 
 
+@implementer(ITableWriter)
 class FailWriter:
     """Writing fails just as surely."""
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from zope.interface import implementer
+
 from mailer.config.errors import ConfigError
 from mailer.config.values import split_list
+from mailer.interfaces.table import IListedTable
 from mailer.tables.base import FixedTable
 from mailer.tables.text import braced, closing, valid
 
@@ -26,6 +29,7 @@ def members(argument: str, type: str, form: str) -> tuple[str, ...]:
     return found
 
 
+@implementer(IListedTable)
 class InlineTable(FixedTable):
     """A dict. A key given twice keeps its last value."""
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from zope.interface import implementer
+
+from mailer.interfaces.table import IListedTable
 from mailer.tables.base import FixedTable
 
 __all__ = ["InternalTable"]
 
 
+@implementer(IListedTable)
 class InternalTable(FixedTable):
     """A dict that code of the same service may fill."""
 

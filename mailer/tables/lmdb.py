@@ -15,9 +15,10 @@ from typing import Any
 
 import lmdb
 from twisted.internet.task import deferLater
+from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
-from mailer.interfaces.table import TableOptions
+from mailer.interfaces.table import IListedTable, ITableWriter, TableOptions
 from mailer.message.status import TemporaryError
 from mailer.tables.base import FixedTable
 from mailer.tables.text import octets, string
@@ -92,6 +93,7 @@ class _File:
             return self.environment.begin()
 
 
+@implementer(IListedTable)
 class LmdbTable(FixedTable):
     """Reads ``argument.lmdb``, with or without NUL behind keys and values, whichever is there."""
 
@@ -187,6 +189,7 @@ class LmdbTable(FixedTable):
         self._file.release()
 
 
+@implementer(ITableWriter)
 class LmdbWriter:
     """One transaction on ``path.lmdb``; the exclusive lock is held until its end. May block: for commands only."""
 

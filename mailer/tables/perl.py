@@ -18,7 +18,7 @@ from mailer.tables.perlescape import EscapeReader
 
 __all__ = ["PerlError", "Translated", "compile"]
 
-_DEEPEST = 200
+_DEEPEST = 60
 _MOST_REPEATS = 65535
 _QUANTIFIER = re.compile(rb"\{(\d+)(,?)(\d*)\}").match
 _NAMED_CLASS = re.compile(rb"\[([:.=])[^\\\]]*\1\]").match

@@ -31,7 +31,7 @@ TOO_BIG = "Regular expression too big"
 
 _CAPITALS = bytes(range(256)).upper()
 _MOST_REPEATS = 0x7FFF
-_DEEPEST = 200
+_DEEPEST = 60
 _ESCAPES = {
     b"w": emit(WORD),
     b"W": emit(ALL - WORD),

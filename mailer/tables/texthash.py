@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from zope.interface import implementer
+
+from mailer.interfaces.table import IListedTable
 from mailer.tables.base import FixedTable
 from mailer.tables.source import entries
 from mailer.tables.watched import Watched
@@ -15,6 +18,7 @@ from mailer.tables.watched import Watched
 __all__ = ["TextTable"]
 
 
+@implementer(IListedTable)
 class TextTable(FixedTable):
     """A dict from the file's lines; of two lines with one key the first counts."""
 

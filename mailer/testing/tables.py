@@ -1,7 +1,7 @@
 """Lookup tables for tests: in memory, broken, and a set of them by name.
 
 ``MemoryTable`` answers from a dict, ``BrokenTable`` never knows, ``MemoryTables`` is an ITables whose tables a test hands
-over.
+over. ``TableContract`` is what every table promises, as tests: subclass it and give it a table.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
 from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from mailer.interfaces.table import IListedTable, ITable, ITables, TableOptions
 from mailer.message.status import TemporaryError
 
-__all__ = ["BrokenTable", "MemoryTable", "MemoryTables", "answer"]
+__all__ = ["BrokenTable", "MemoryTable", "MemoryTables", "TableContract", "answer"]
 
 
 def answer(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -120,3 +121,48 @@ class MemoryTables:
 
     def close(self) -> None:
         """The tables belong to the test."""
+
+
+class TableContract:
+    """What every ITable promises. A subclass (its name begins with Test) gives ``build``, and pytest runs the tests.
+
+    ``build(tmp_path)`` returns a new table that finds ``value`` for ``key`` and nothing for ``absent`` (None: it finds
+    something for every key).
+    """
+
+    key = "user@example.com"
+    value = "the value"
+    absent: str | None = "nobody@example.net"
+    pattern = False
+
+    def build(self, tmp_path: Any) -> Any:
+        raise NotImplementedError
+
+    def test_provides_the_interface(self, tmp_path: Any) -> None:
+        table = self.build(tmp_path)
+        assert verifyObject(ITable, table)
+        assert table.name
+        assert bool(table.pattern) is self.pattern
+        table.close()
+
+    def test_finds_at_once(self, tmp_path: Any) -> None:
+        table = self.build(tmp_path)
+        assert answer(table.lookup(self.key)) == self.value
+        assert answer(table.lookup(self.key)) == self.value
+        table.close()
+
+    def test_absent_is_none(self, tmp_path: Any) -> None:
+        table = self.build(tmp_path)
+        if self.absent is not None:
+            assert answer(table.lookup(self.absent)) is None
+        table.close()
+
+    def test_any_key_is_answered_or_cannot_be_told(self, tmp_path: Any) -> None:
+        table = self.build(tmp_path)
+        for key in ("", "@", "\udcff", "\u00e9", "a\nb", "x" * 5000, "a\0b", "[1.2.3.4]", "{", "$1"):
+            try:
+                value = answer(table.lookup(key))
+            except TemporaryError:
+                continue
+            assert value is None or isinstance(value, str)
+        table.close()
