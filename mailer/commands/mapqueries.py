@@ -6,6 +6,7 @@ import base64
 import binascii
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, BinaryIO
 
 from mailer.commands.mapjob import Complaints, Fatal, Job
@@ -24,7 +25,11 @@ def stdin_lines(stream: BinaryIO) -> Iterator[str]:
 
 def query(job: Job) -> bool:
     """Write what is found. :return: whether anything was."""
-    tables = _Queried(job, [job.typed(spec) for spec in job.specs])
+    with closing(Tables(job.context, job.options, strict=True)) as tables:
+        return _answer(job, _Queried(job, tables))
+
+
+def _answer(job: Job, tables: _Queried) -> bool:
     if job.query != "-":
         value = tables.find(job.query or "")
         if value is not None:
@@ -50,11 +55,11 @@ def _write(data: bytes) -> None:
 class _Queried:
     """Tables asked in order; each is opened when the search first gets there."""
 
-    def __init__(self, job: Job, specs: list[str]) -> None:
+    def __init__(self, job: Job, tables: Tables) -> None:
         self._job = job
-        self._specs = specs
+        self._specs = [job.typed(spec) for spec in job.specs]
         self._log = job.context.log
-        self._tables = Tables(job.context, job.options, strict=True)
+        self._tables = tables
 
     def find(self, key: str) -> bytes | None:
         for spec in self._specs:
@@ -112,20 +117,23 @@ def _decoded(log: Complaints, spec: str, key: str, value: str) -> bytes:
 def list_entries(job: Job) -> bool:
     """The first table's entries, as Postfix does it."""
     for spec in job.specs[:1]:
-        name = job.typed(spec)
-        table = Tables(job.context, job.options, strict=True).open(name)
-        name = _name(table, name)
-        items = getattr(table, "items", None)
-        if items is None:
-            raise Fatal(f"table {name}: sequence operation is not supported")
-        try:
-            for key, value in items():
-                if not key:
-                    job.context.log.warning(f"table {name}: empty lookup key value is not allowed")
-                data = _decoded(job.context.log, name, key, value) if job.files else octets(value)
-                sys.stdout.buffer.write(octets(key + job.program.separator) + data + b"\n")
-        except MailError as error:
-            raise Fatal(_trouble(name, error, "sequence")) from None
-        sys.stdout.buffer.flush()
+        with closing(Tables(job.context, job.options, strict=True)) as tables:
+            table = tables.open(job.typed(spec))
+            _list_table(job, table, _name(table, job.typed(spec)))
         return True
     return False
+
+
+def _list_table(job: Job, table: Any, name: str) -> None:
+    items = getattr(table, "items", None)
+    if items is None:
+        raise Fatal(f"table {name}: sequence operation is not supported")
+    try:
+        for key, value in items():
+            if not key:
+                job.context.log.warning(f"table {name}: empty lookup key value is not allowed")
+            data = _decoded(job.context.log, name, key, value) if job.files else octets(value)
+            sys.stdout.buffer.write(octets(key + job.program.separator) + data + b"\n")
+    except MailError as error:
+        raise Fatal(_trouble(name, error, "sequence")) from None
+    sys.stdout.buffer.flush()
