@@ -88,9 +88,13 @@ class UsedNames:
 
 
 def is_builtin(settings: Settings, name: str) -> bool:
-    """Whether ``name`` is a parameter that exists by itself: no per-transport class, nothing obsolete."""
+    """Whether ``name`` is a parameter that exists by itself: no per-transport class or name, nothing obsolete."""
     parameter = settings.declared.get(name)
-    return parameter is not None and not is_class(parameter) and name not in OBSOLETE
+    if parameter is None or is_class(parameter) or name in OBSOLETE:
+        return False
+    # smtp_destination_concurrency_limit and its like are declared for their defaults, and exist with their service.
+    suffix = settings.class_suffix(name)
+    return suffix is None or not suffix.startswith("destination_") or name == f"default_{suffix}"
 
 
 def service_parameters(services: Iterable[NamedService], suffixes: Iterable[str]) -> frozenset[str]:
