@@ -108,23 +108,25 @@ class Mapper:
         while index < len(expanded):
             if len(expanded) > self._expansion_limit:
                 raise self._unreasonable(f"map expansion size for {address}", queue_id)
-            await self._expand_one(maps, expanded, index, final, queue_id)
+            await self._expand_one(maps, address, expanded, index, final, queue_id)
             index += 1
         return expanded
 
     async def _expand_one(
-        self, maps: AddressMap, expanded: list[str], index: int, final: set[str], queue_id: str
+        self, maps: AddressMap, whole: str, expanded: list[str], index: int, final: set[str], queue_id: str
     ) -> None:
-        """Replace one address by its expansion until it has none; further results go to the end of the list."""
+        """Replace one address by its expansion until it has none; further results go to the end of the list.
+
+        :param whole: the address with which it all began, for the log."""
         steps = 0
         while (address := expanded[index]) and (key := fold(address)) not in final:
             if steps >= self._recursion_limit:
-                raise self._unreasonable(f"map nesting for {address}", queue_id)
+                raise self._unreasonable(f"map nesting for {whole}", queue_id)
             steps += 1
             try:
                 results = await self.map(maps, address, self._propagate_virtual)
             except TemporaryError:
-                self._problem(maps, address, queue_id)
+                self._problem(maps, whole, queue_id)
                 raise
             if not results:
                 return

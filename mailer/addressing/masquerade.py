@@ -28,5 +28,5 @@ class Masquerade:
             if name == masquerade:
                 return address
             if name.endswith("." + masquerade):
-                return address if keep else f"{local}@{domain[len(domain) - len(masquerade) :]}"
+                return address if keep else f"{local}@{masquerade}"
         return address

@@ -10,7 +10,7 @@ from mailer.clean.checks import Checks
 from mailer.clean.headers import BodyRule
 from mailer.clean.passage import Passage
 from mailer.clean.strict import Strictness
-from mailer.message.header import Field, join
+from mailer.message.header import Field, join, shorten
 from mailer.message.mime import Fields, MimeWalker, NestingExceeded, Text
 
 __all__ = ["BodyRules"]
@@ -27,6 +27,7 @@ class BodyRules:
         self.checks = checks
         self.strictness = strictness
         self.piece = settings.line_length_limit
+        self.field_limit = settings.header_size_limit
         self._walker_limits = (
             settings.header_size_limit,
             settings.mime_boundary_length_limit,
@@ -114,8 +115,9 @@ class _WalkingRule:
         fields = section.fields
         if self._checked and not passage.checks_ended:
             fields = await rules.checks.fields(passage, fields, section.kind)
-        unchanged = fields is section.fields and section.section is not None
-        return section.section if unchanged and section.section is not None else join(fields)
+        if fields is section.fields and section.section is not None:
+            return section.section
+        return join([(name, shorten(name, body, rules.field_limit)) for name, body in fields])
 
     def _note_label(self, body: bytes) -> None:
         if body.strip().lower() in (b"8bit", b"binary"):
@@ -156,7 +158,7 @@ class _WalkingRule:
         """One line in pieces of line_length_limit."""
         size, checks = self._rules.piece, self._rules.checks
         out = b""
-        for start in range(0, len(line), size) if line else (0,):
+        for start in range(0, len(line), size):
             piece = line[start : start + size]
             edited = await checks.line(self._passage, piece)
             if not edited.changed:

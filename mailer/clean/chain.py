@@ -2,7 +2,7 @@
 
 From the outside in: size, characters, content (header rules and the body rule), recipients, queue. Each step wraps the next
 one's writer and knows only its own rule; all share the message's `Passage`. Header rules: checks on the fields as they came,
-what is noted and dropped, addresses, what is missing.
+what is missing (before any is dropped), what is noted and dropped, addresses.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
     checks = Checks(settings, context.tables)
     strictness = Strictness(settings)
     header_rules: list[RuleFactory] = [
+        MissingFields(settings, context.seconds),
         Hygiene(settings),
         HeaderRewriting(settings, addressing, rules),
-        MissingFields(settings, context.seconds),
     ]
     if strictness:
         header_rules.insert(0, partial(StrictRule, strictness))
@@ -109,7 +109,7 @@ def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
     steps: list[Step] = [
         SizeStep(settings.message_size_limit),
         *([characters] if characters else []),
-        ContentStep(settings.header_size_limit, header_rules, bodies, stepwise),
+        ContentStep(settings.header_size_limit, header_rules, bodies, stepwise, checks.any_header),
         # Milters that see every message belong here: all headers are as they will be, recipients not yet expanded.
         RecipientStep(settings, addressing, rules),
     ]

@@ -56,6 +56,7 @@ class _CharacterWriter(PumpingWriter):
     async def process(self, chunk: bytes) -> None:
         if self._step.reject is not None and (found := self._step.reject.search(chunk)):
             start = chunk.rfind(b"\n", 0, found.start()) + 1
+            self.pass_on(chunk[:start])  # what comes before is still looked at, and may be refused for its own reasons
             line = chunk[start:].partition(b"\r\n")[0].decode("utf-8", "surrogateescape")
             await self.passage.note("reject", "content", line, "5.7.1 disallowed character")
             raise PermanentError("disallowed character", "5.7.1")

@@ -7,7 +7,7 @@ from typing import Any
 from mailer.clean.actions import UNCHANGED, Edited, Subject, act
 from mailer.clean.addresses import not_written
 from mailer.clean.passage import Passage
-from mailer.message.header import Field, text_of
+from mailer.message.header import Field, shorten, text_of
 from mailer.message.mime import MIME_FIELDS, SectionKind
 from mailer.message.status import TemporaryError
 
@@ -31,6 +31,7 @@ class Checks:
         self.mime = tables.maps(settings.mime_header_checks, "mime_header_checks")
         self.nested = tables.maps(settings.nested_header_checks, "nested_header_checks")
         self.body = tables.maps(settings.body_checks, "body_checks")
+        self.field_limit = settings.header_size_limit
         self.body_limit = settings.body_checks_size_limit
         self.walks_mime = not settings.disable_mime_input_processing and bool(self.mime or self.nested)
 
@@ -101,7 +102,12 @@ class CheckRule:
         self._passage = passage
 
     async def fields(self, fields: list[Field]) -> list[Field]:
-        return await self._checks.fields(self._passage, fields, None) if self._passage.checked else fields
+        if self._passage.checked:
+            fields = await self._checks.fields(self._passage, fields, None)
+        limit = self._checks.field_limit
+        if all(len(name) + len(body) <= limit for name, body in fields):
+            return fields
+        return [(name, shorten(name, body, limit)) for name, body in fields]
 
     async def end(self) -> list[Field]:
         return []

@@ -44,13 +44,17 @@ BodyFactory = Callable[[Passage, list[Field]], BodyRule | None]
 class ContentStep:
     """:param limit: header_size_limit. :param rules: make each message's rules, in the order in which they work.
     :param body: makes its body rule. :param stepwise: each field goes through all rules before the next one does, so
-        that what several rules log stays in the order of the message."""
+        that what several rules log stays in the order of the message.
+    :param whole_lines: the first rule wants fields longer than the limit, and cuts them."""
 
-    def __init__(self, limit: int, rules: Sequence[RuleFactory], body: BodyFactory, stepwise: bool) -> None:
+    def __init__(
+        self, limit: int, rules: Sequence[RuleFactory], body: BodyFactory, stepwise: bool, whole_lines: bool
+    ) -> None:
         self.limit = limit
         self.rules = rules
         self.body = body
         self.stepwise = stepwise
+        self.whole_lines = whole_lines
 
     def open(self, passage: Passage, writer: Writer) -> Writer:
         return _ContentWriter(self, passage, writer)
@@ -62,7 +66,7 @@ class _ContentWriter(PumpingWriter):
     def __init__(self, step: ContentStep, passage: Passage, writer: Writer) -> None:
         super().__init__(passage, writer)
         self._step = step
-        self._scanner = HeaderScanner(step.limit)
+        self._scanner = HeaderScanner(step.limit, step.whole_lines)
         self._rules = [make(passage) for make in step.rules]
         self._in_body = False
         self._body: BodyRule | None = None
@@ -75,6 +79,9 @@ class _ContentWriter(PumpingWriter):
             super().write(chunk)
 
     async def process(self, chunk: bytes) -> None:
+        if self.passage.prepare is not None:
+            prepare, self.passage.prepare = self.passage.prepare, None
+            await prepare()
         if not self._in_body:
             await self._scan(chunk)
         elif self._body is None:

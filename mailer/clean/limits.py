@@ -33,10 +33,12 @@ class _SizeWriter:
         self._next.recipient(recipient)
 
     def write(self, chunk: bytes) -> None:
-        self._left -= len(chunk)
+        left = self._left
+        self._left = left - len(chunk)
         if self._left >= 0:
             self._write(chunk)
-        else:
+        elif left >= 0:
+            self._write(chunk[:left])  # other rules have their say about what fits
             self._passage.refuse(PermanentError("Error: message file too big", "5.3.4", 552))
 
     async def commit(self) -> str:

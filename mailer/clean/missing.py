@@ -39,7 +39,8 @@ class MissingFields:
     """The rule's settings; calling it makes the rule for one message."""
 
     def __init__(self, settings: Any, seconds: Callable[[], float]) -> None:
-        self.always = settings.always_add_missing_headers
+        # What strangers send is either left alone altogether or treated as our own.
+        self.always = settings.always_add_missing_headers or bool(settings.remote_header_rewrite_domain)
         self.hostname = settings.myhostname
         self.obsolete_from = settings.header_from_format == "obsolete"
         self.seconds = seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from mailer.clean.addresses import AddressRules
@@ -53,6 +54,7 @@ class Passage:
         "envelope",
         "log",
         "message_id_logged",
+        "prepare",
         "producer",
         "queue_id",
         "recipients",
@@ -69,6 +71,8 @@ class Passage:
         self.message_id_logged = False
         #: A check has said that no further one is to look at this message.
         self.checks_ended = False
+        #: Awaited before the content is looked at: what the envelope needs is asked for first, and may refuse the message.
+        self.prepare: Callable[[], Awaitable[None]] | None = None
         #: The Content-Type says that the body has parts.
         self.composite = False
         self._rules = rules

@@ -45,12 +45,14 @@ class RecipientStep:
 
 
 class _RecipientWriter:
-    __slots__ = ("_next", "_passage", "_step", "queue_id", "write")
+    __slots__ = ("_distribution", "_next", "_passage", "queue_id", "write")
 
     def __init__(self, step: RecipientStep, passage: Passage, writer: Writer) -> None:
-        self._step = step
         self._passage = passage
         self._next = writer
+        self._distribution = _Distribution(step, passage)
+        if not step.plain:
+            passage.prepare = self._distribution.advance
         self.queue_id = writer.queue_id
         self.write = writer.write
 
@@ -64,9 +66,9 @@ class _RecipientWriter:
             return ""
         if passage.refusal is not None:
             raise passage.refusal
-        envelope.sender = await passage.sender()
-        for recipient in await _Distribution(self._step, passage).settle():
+        for recipient in await self._distribution.settle():
             self._next.recipient(recipient)
+        envelope.sender = await passage.sender()
         return await self._next.commit()
 
     def abort(self) -> None:
@@ -74,11 +76,14 @@ class _RecipientWriter:
 
 
 class _Distribution:
-    """The recipients of one message, settled once."""
+    """The recipients of one message. ``advance`` works on those that are known so far, ``settle`` finishes."""
+
+    __slots__ = ("_done", "_passage", "_seen", "_settled", "_step")
 
     def __init__(self, step: RecipientStep, passage: Passage) -> None:
         self._step = step
         self._passage = passage
+        self._done = -1  # how many of the passage's recipients; -1: not even the sender's copy
         self._settled: list[Recipient] = []
         self._seen: set[tuple[str, int, str, str]] = set()
 
@@ -86,14 +91,18 @@ class _Distribution:
         """:raise MailError: nobody is left, a limit was hit, or a table cannot tell now."""
         step, passage = self._step, self._passage
         envelope = passage.envelope
-        if step.plain and not envelope.bcc:
+        if step.plain:
             self._complete()
         else:
-            await self._map()
+            await self.advance()
+        if step.always_bcc and passage.mapped:
+            await self._copy(step.always_bcc)
+        for address in envelope.bcc:
+            await self._copy(address)
         if not self._settled:
             raise PermanentError("no recipients specified", "5.1.0")
         if envelope.redirect:
-            # As the queue manager does it: one recipient is left, the first, under the new address.
+            # As Postfix's queue manager does it: one recipient is left, the first, under the new address.
             return [replace(self._settled[0], address=step.rules.complete(envelope.redirect))]
         return self._settled
 
@@ -102,20 +111,21 @@ class _Distribution:
         for recipient in self._passage.recipients:
             self._add(recipient, complete(recipient.address), recipient.notify)
 
-    async def _map(self) -> None:
+    async def advance(self) -> None:
+        """:raise MailError: as `settle`."""
         step, passage = self._step, self._passage
-        envelope = passage.envelope
-        if passage.mapped and envelope.sender:
-            await self._copy_for(step.mapper.sender_bcc, envelope.sender)
-        for recipient in passage.recipients:
+        sender = await passage.sender()
+        if self._done < 0:
+            self._done = 0
+            if passage.mapped and sender:
+                await self._copy_for(step.mapper.sender_bcc, sender)
+        while self._done < len(passage.recipients):
+            recipient = passage.recipients[self._done]
+            self._done += 1
             address = await step.rules.envelope_recipient(recipient.address, passage)
             await self._expand(recipient, address)
             if passage.mapped:
                 await self._copy_for(step.mapper.recipient_bcc, address)
-        if step.always_bcc and passage.mapped:
-            await self._copy(step.always_bcc)
-        for address in envelope.bcc:
-            await self._copy(address)
 
     async def _expand(self, recipient: Recipient, address: str) -> None:
         mapper, passage = self._step.mapper, self._passage
@@ -127,8 +137,8 @@ class _Distribution:
         except TemporaryError as error:
             raise error if error.reply.enhanced == "4.6.0" else not_written(error.cause) from error
         notify = recipient.notify
-        if len(results) > 1 and notify & _EXPANDED:
-            # RFC 3461 5.2.7.4: success is now, for the list; its members' deliveries do not report it.
+        if notify & _EXPANDED and (len(results) > 1 or results[0] != address):
+            # RFC 3461 5.2.7.3: success is now, for the alias; what it stands for does not report it.
             passage.envelope.expanded.append([address, recipient.orcpt, recipient.original or recipient.address])
             notify = notify & ~_EXPANDED or Notify.NEVER
         for result in results:
@@ -156,11 +166,14 @@ class _Distribution:
         await self._expand(Recipient(mapped, mapped, Notify.NEVER), mapped)
 
     def _add(self, recipient: Recipient, address: str, notify: Notify) -> None:
-        original = (recipient.original or recipient.address) if self._step.keep_original else ""
-        key = (recipient.orcpt, int(notify), original, fold(address))
+        step = self._step
+        original = recipient.original or recipient.address
+        # Unless the original recipient matters, two ways to one mailbox are one.
+        origin = (fold(recipient.orcpt), int(notify), fold(original)) if step.keep_original else ("", int(notify), "")
+        key = (*origin, fold(address))
         if key in self._seen:
             return
-        if not self._step.duplicate_limit or len(self._seen) < self._step.duplicate_limit:
+        if not step.duplicate_limit or len(self._seen) < step.duplicate_limit:
             self._seen.add(key)
         if address != recipient.address or notify != recipient.notify or original != recipient.original:
             recipient = replace(recipient, address=address, notify=notify, original=original)

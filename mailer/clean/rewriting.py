@@ -10,7 +10,7 @@ from mailer.clean.addresses import AddressRules
 from mailer.clean.fields import RECIPIENT_FIELDS, SENDER_FIELDS
 from mailer.clean.passage import Passage
 from mailer.message.address import encode
-from mailer.message.header import Field, shorten, unfold
+from mailer.message.header import Field, unfold
 from mailer.message.mailboxes import fold, parse
 
 __all__ = ["HeaderRewriting"]
@@ -80,5 +80,5 @@ class _RewritingRule:
         if not addresses.changed:
             return field
         prefix = name.decode() + ":"
-        text = fold(f"{prefix} {addresses.text()}")[len(prefix) :].replace("\n", "\r\n")
-        return name, shorten(name, encode(text) + b"\r\n", settings.size_limit)
+        text = fold(f"{prefix} {addresses.text()}"[: settings.size_limit])[len(prefix) :].replace("\n", "\r\n")
+        return name, encode(text) + b"\r\n"

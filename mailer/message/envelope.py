@@ -72,8 +72,8 @@ class Envelope:
     ``FULL`` or ``HDRS``. ``size`` is the client's SIZE= promise, 0 for none. ``overrides`` holds
     receive_override_options. The fields from ``hold`` on are actions that access checks, header checks or milters asked
     for (access(5), header_checks(5)). ``expanded`` lists recipients that asked for success notices and turned out to be
-    lists: ``[address, orcpt, original]`` each; their notice says ``expanded`` (RFC 3461 5.2.7.4), whatever becomes of the
-    members.
+    aliases: ``[address, orcpt, original]`` each; their notice says ``expanded`` (RFC 3461 5.2.7.3), whatever becomes of
+    what they stand for.
     """
 
     sender: str = ""

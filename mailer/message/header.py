@@ -23,6 +23,8 @@ _REST_OF_FIELD = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*").match
 
 #: How much is held before complete fields are given although the section's end is not in sight.
 _WINDOW = 1 << 16
+#: How far a line may reach beyond the limit that its beginning was within.
+_OVERRUN = 2048
 
 
 def join(fields: list[Field]) -> bytes:
@@ -56,20 +58,36 @@ def shorten(name: bytes, body: bytes, limit: int) -> bytes:
     return text.replace(b"\n", b"\r\n") + b"\r\n"
 
 
+def _beginning(name: bytes, body: bytes, limit: int) -> bytes:
+    """The lines of a body until the field has ``limit`` octets: the last may go beyond, within reason."""
+    if len(name) + len(body) <= limit:
+        return body
+    kept = len(name) + 1
+    end = 0
+    while end < len(body) and kept < limit:
+        start, end = end, body.find(b"\n", end) + 1 or len(body)
+        if end - start > limit - kept + _OVERRUN:
+            return body[: start + limit - kept + _OVERRUN] + b"\r\n"
+        kept += len(body[start:end].rstrip(b"\r\n")) + 1
+    return body[:end]
+
+
 class HeaderScanner:
     """Finds fields in content that arrives in pieces, and the place where the header section ends.
 
     ``feed`` gives the fields that are complete. When ``ended`` is True, ``rest`` holds all that was not header: it begins
     with the empty line, or, if ``abrupt``, with the line that is no field and ended the section; it is empty if the content
-    ended with the header section. Memory is bounded: of a field longer than ``limit`` only the beginning is kept.
+    ended with the header section. Memory is bounded: a field longer than ``limit`` is cut.
 
     :param limit: how long a field may be, as `shorten` counts (header_size_limit).
+    :param whole_lines: keep the lines that begin within the limit, for checks, after which the caller calls `shorten`.
     """
 
-    __slots__ = ("_buffer", "_head", "_limit", "abrupt", "ended", "rest", "section")
+    __slots__ = ("_buffer", "_cut", "_head", "_limit", "abrupt", "ended", "rest", "section")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, whole_lines: bool = False) -> None:
         self._limit = limit
+        self._cut = _beginning if whole_lines else shorten
         self._buffer = bytearray()
         self._head = b""  # the beginning of a field whose end is still to come and will not be kept
         self.ended = self.abrupt = False
@@ -118,7 +136,7 @@ class HeaderScanner:
         if not self._head and not _BEGINS_FIELD(data):
             self._buffer = bytearray()
             return self._stopped(data, [])
-        self._head += data[: max(0, 2 * self._limit - len(self._head))]
+        self._head += data[: max(0, 2 * (self._limit + _OVERRUN) - len(self._head))]
         self._buffer = bytearray(data[-2:])  # for the line end that may be there
         self.section = b""
         return []
@@ -143,7 +161,7 @@ class HeaderScanner:
             if match is None:
                 return self._stopped(block[position:], fields)
             name, _, body = match.groups()
-            fields.append((name, shorten(name, body, self._limit)))
+            fields.append((name, self._cut(name, body, self._limit)))
             position = match.end()
         return fields
 

@@ -223,7 +223,7 @@ class MimeWalker:
 
     def _open_section(self, kind: SectionKind, digest: bool) -> None:
         self._kind = kind
-        self._scanner = HeaderScanner(self._field_limit)
+        self._scanner = HeaderScanner(self._field_limit, whole_lines=True)
         self._begin_section(digest)
 
     def _text(self, data: bytes, last: bool, events: list[Event]) -> bytes:

@@ -20,7 +20,11 @@ def load(path, tmp_path):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_vector(path, tmp_path):
     vector, bench = load(path, tmp_path)
-    assert bench.send(vector) == vector["expect"]
+    expected = vector["expect"]
+    if "redirect_to" in expected:
+        # Postfix keeps the recipients in the queue and lets the queue manager replace them when it takes the message up.
+        expected["recipients"] = [[bench.complete(expected["redirect_to"]), *expected["recipients"][0][1:]]]
+    assert bench.send(vector) == expected
 
 
 def test_there_are_vectors():

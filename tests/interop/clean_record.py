@@ -75,8 +75,9 @@ class Postfix:
         etc = self.root / "etc"
         names = {line.partition("=")[0].strip() for line in settings}
         base = [line for line in MAIN.splitlines() if line.partition("=")[0].strip() not in names]
-        lines = base + [line.replace("TABLES", str(etc)) for line in settings]
-        (etc / "main.cf").write_text("\n".join(lines).format(root=self.root) + "\n")
+        lines = [line.format(root=self.root) for line in base]
+        lines += [line.replace("TABLES", str(etc)) for line in settings]
+        (etc / "main.cf").write_text("\n".join(lines) + "\n")
         (etc / "master.cf").write_text(MASTER.format(local=PORT, remote=PORT + 1))
         for name, rows in tables.items():
             (etc / name).write_text("\n".join(rows) + "\n")

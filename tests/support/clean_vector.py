@@ -57,7 +57,9 @@ class Bench:
         self.context = context(settings, directory)
         self.log = self.context.log
         self.queue = MemoryQueue(lambda: NOW)
-        self.sink = build_chain(self.context, build_addressing(self.context), self.queue)
+        addressing = build_addressing(self.context)
+        self.complete = addressing.completions["local"].rewrite
+        self.sink = build_chain(self.context, addressing, self.queue)
 
     def send(self, vector: dict, pieces=lambda content: [content]) -> dict:
         """What became of the message, in the words of the vector's ``expect``."""
@@ -139,6 +141,8 @@ def queued(entry) -> dict:
     }
     if envelope.body == "8BITMIME":
         result["encoding"] = "8bit"
+    if envelope.redirect:
+        result["redirect_to"] = envelope.redirect
     if envelope.filter:
         result["content_filter"] = envelope.filter
     return result
