@@ -1,0 +1,298 @@
+"""Who writes: worker processes with their own rights, connections to them, threads of this process."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from deliveries import BODY, CONTENT
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
+
+from mailer.deliver.mailbox import framing, worker
+from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
+from mailer.deliver.mailbox.hands import Hands
+from mailer.deliver.mailbox.identity import Identity, become
+from mailer.deliver.mailbox.lane import Lane
+from mailer.deliver.mailbox.workers import start_process
+from mailer.deliver.mailbox.writing import MailboxWriter
+from mailer.message.status import TemporaryError
+from mailer.testing.log import RecordingLog
+from mailer.testing.queue import MemoryContent
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+def request(deposit, content=CONTENT):
+    return framing.pack({"deposit": deposit.as_data(), "size": len(content)}) + content
+
+
+def reachable(path):
+    """Let others pass through the directories that tests are given."""
+    for directory in (path, path.parent, path.parent.parent):
+        os.chmod(directory, 0o711)
+
+
+def box(path):
+    return Deposit(str(path), "Return-Path: <>\n", "me@x", "host")
+
+
+# -- framing
+
+
+def test_headers_are_bounded():
+    for nonsense in (b"\xff\xff\xff\xff", b"\0\0\0\2[]", b"\0\0\0\2xx"):
+        with pytest.raises(framing.LostConnection):
+            framing.unpack(nonsense)
+        rest = [nonsense]
+        with pytest.raises(framing.LostConnection):
+            framing.read_header(lambda size, rest=rest: _take(rest, size))
+
+
+def _take(rest, size):
+    piece, rest[0] = rest[0][:size], rest[0][size:]
+    return piece
+
+
+def test_headers_arrive_in_any_pieces():
+    whole = framing.pack({"reason": "\udcff caf\u00e9"})
+    for end in range(len(whole)):
+        assert framing.unpack(whole[:end]) is None
+    assert framing.unpack(whole) == {"reason": "\udcff caf\u00e9"}
+    rest = [whole]
+    assert framing.read_header(lambda size: _take(rest, 1)) == {"reason": "\udcff caf\u00e9"}
+    assert framing.read_header(lambda size: b"") is None
+
+
+# -- the worker's side
+
+
+@pytest.fixture
+def served():
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=worker.serve, args=(theirs, MailboxWriter()))
+    thread.start()
+    yield ours
+    ours.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_worker_answers(served, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for deposit, size in ((box(f"{tmp_path}/in/"), 1), (box(f"{tmp_path}/file/"), 0), (box(f"{tmp_path}/in/"), 2)):
+        served.sendall(request(deposit))
+        answer = framing.read_header(served.recv)
+        if size:
+            assert answer == {}
+            assert len(os.listdir(tmp_path / "in/new")) == size
+        else:
+            assert answer["status"] == "4.2.0" and answer["reason"].endswith("Not a directory")
+            assert not answer["denied"]
+
+
+def test_worker_forgets_half_a_message(served, tmp_path):
+    served.sendall(request(box(f"{tmp_path}/in/"))[:-1])
+    served.shutdown(socket.SHUT_WR)
+    assert served.recv(1) == b""
+    assert os.listdir(tmp_path / "in/new") == os.listdir(tmp_path / "in/tmp") == []
+
+
+@root
+def test_worker_process_has_nobodys_rights_but_its_users(tmp_path):
+    reachable(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 2500, 2501)
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    ours, theirs = socket.socketpair()
+    # The place where tests are run need not be open to others; what the worker needs is imported before.
+    process = start_process(Identity(2500, 2501, (2502,)), [theirs])
+    theirs.close()
+    ours.sendall(request(box(f"{home}/in/")))
+    assert framing.read_header(ours.recv) == {}
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    assert "Uid:\t2500\t2500\t2500\t2500" in status and "Gid:\t2501\t2501\t2501\t2501" in status
+    assert "Groups:\t2502 \n" in status
+    assert "CapEff:\t0000000000000000" in status and "CapPrm:\t0000000000000000" in status
+    (name,) = os.listdir(home / "in/new")
+    assert (home / "in/new" / name).stat().st_uid == 2500
+    ours.sendall(request(box(f"{private}/in/")))
+    answer = framing.read_header(ours.recv)
+    assert answer["denied"] and answer["reason"].endswith("Permission denied")
+    ours.close()
+    assert process.wait(10) == 0
+
+
+def test_nobody_becomes_root():
+    for identity in (Identity(0, 5), Identity(5, 0)):
+        with pytest.raises(PermissionError):
+            become(identity)
+
+
+# -- our side of a connection
+
+
+def lane():
+    ended = []
+    one, transport = Lane(ended.append), StringTransport()
+    transport.registerProducer = lambda producer, streaming: setattr(transport, "flow", producer)
+    transport.unregisterProducer = lambda: None
+    one.makeConnection(transport)
+    return one, transport, ended
+
+
+class Started:
+    """A coroutine under way, without a reactor."""
+
+    def __init__(self, coroutine):
+        self.results = []
+        Deferred.fromCoroutine(coroutine).addBoth(self.results.append)
+
+
+def test_lane_sends_and_is_answered():
+    one, transport, _ = lane()
+    started = Started(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+    assert transport.value() == request(box("/x/"))
+    answer = framing.pack({})
+    for octet in answer[:-1]:
+        one.dataReceived(bytes([octet]))
+    assert started.results == []
+    one.dataReceived(answer[-1:])
+    assert started.results == [None]
+
+
+def test_lane_reports_failures():
+    one, _, _ = lane()
+    started = Started(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+    one.dataReceived(framing.pack({"status": "5.2.2", "reason": "full", "denied": False, "advice": ""}))
+    (failure,) = started.results
+    assert failure.check(WriteFailure) and failure.value.reason == "full"
+
+
+def test_lane_is_held_up():
+    one, transport, _ = lane()
+    content = MemoryContent(b"x" * 200_000, inline=False)
+    registered = []
+
+    def register(flow, streaming):
+        registered.append(flow)
+        flow.pauseProducing()
+
+    transport.registerProducer = register
+    Started(one.deliver(box("/x/"), content))
+    sent = len(transport.value())
+    assert sent < 70_000
+    registered[0].resumeProducing()
+    assert len(transport.value()) > 200_000
+
+
+def test_lane_that_is_lost():
+    one, _, ended = lane()
+    started = Started(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+    one.connectionLost()
+    (failure,) = started.results
+    assert failure.check(TemporaryError) and ended == [one]
+    with pytest.raises(TemporaryError):
+        asyncio.run(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+
+
+def test_content_that_cannot_be_read_ends_the_connection():
+    one, transport, _ = lane()
+
+    class Broken(MemoryContent):
+        async def chunks(self, start=0):
+            yield b"half"
+            raise TemporaryError("disk")
+
+    started = Started(one.deliver(box("/x/"), Broken(b"longer", inline=False)))
+    assert started.results[0].check(TemporaryError)
+    assert transport.disconnected
+
+
+# -- all together, with a real reactor
+
+SCRIPT = """
+import os, sys
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from mailer.deliver.mailbox.deposit import Deposit
+from mailer.deliver.mailbox.hands import Hands
+from mailer.deliver.mailbox.identity import Identity
+from mailer.testing.log import RecordingLog
+from mailer.testing.queue import MemoryContent
+
+base, uid = sys.argv[1], int(sys.argv[2])
+log = RecordingLog()
+hands = Hands(reactor, log, 0.2)
+small = MemoryContent(b"Subject: small\\r\\n\\r\\n")
+large = MemoryContent(b"Subject: large\\r\\n\\r\\n" + b"x" * 78 * 20000 + b"\\r\\n", inline=False)
+
+async def one(content):
+    await hands.deliver(Identity(uid, uid), Deposit(base + "/in/", "", host="host"), content)
+
+async def everything():
+    await gatherResults([Deferred.fromCoroutine(one(large if i % 10 == 0 else small)) for i in range(50)])
+    print(len(os.listdir(base + "/in/new")), len(hands._workers._workers), flush=True)
+    idle = Deferred()
+    reactor.callLater(0.7, idle.callback, None)
+    await idle
+    print(len(hands._workers._workers), flush=True)
+    await hands.stop()
+
+def over(result):
+    if result is not None:
+        print(result)
+    reactor.stop()
+
+reactor.callWhenRunning(lambda: Deferred.fromCoroutine(everything()).addBoth(over))
+reactor.run()
+"""
+
+
+def run_script(base, uid):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(base), str(uid)], env=environment, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.split("\n"), done.stderr
+
+
+@root
+def test_workers_are_started_used_and_ended(tmp_path):
+    os.chown(tmp_path, 2500, 2500)
+    reachable(tmp_path)
+    out, errors = run_script(tmp_path, 2500)
+    assert (out, errors) == (["50 1", "0", ""], "")
+    sizes = sorted({os.stat(f"{tmp_path}/in/new/{name}").st_size for name in os.listdir(tmp_path / "in/new")})
+    assert sizes == [16, 1560017]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes nothing itself")
+def test_threads_of_this_process(tmp_path):
+    out, errors = run_script(tmp_path, os.geteuid())
+    assert (out, errors) == (["50 0", "0", ""], "")
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(1000, 1001), (0, 0), (1000, 0)])
+def test_who_cannot_be_become(own, wanted):
+    log = RecordingLog()
+    hands = Hands(None, log, 1.0, own)
+    with pytest.raises(TemporaryError) as caught:
+        asyncio.run(hands.deliver(Identity(wanted, 5), box("/x/"), MemoryContent(CONTENT)))
+    assert caught.value.reply.text == "mail system configuration error"
+    assert len(log.lines) == 1
+
+
+def test_content_of_the_message_is_what_the_mailbox_gets(served, tmp_path):
+    served.sendall(request(box(f"{tmp_path}/in/")))
+    assert framing.read_header(served.recv) == {}
+    (name,) = os.listdir(tmp_path / "in/new")
+    assert (tmp_path / "in/new" / name).read_bytes() == b"Return-Path: <>\n" + BODY
+    assert time.time() - os.stat(tmp_path / "in/new" / name).st_mtime < 60
