@@ -125,6 +125,12 @@ def test_maildir_limit(tmp_path):
     )
 
 
+def test_a_maildir_without_new(tmp_path):
+    (tmp_path / "in/tmp").mkdir(parents=True)
+    MailboxWriter().deliver(box(f"{tmp_path}/in/"), [CONTENT])
+    assert len(os.listdir(tmp_path / "in/new")) == 1
+
+
 def test_many_threads_one_maildir(tmp_path):
     writer = MailboxWriter()
 

@@ -55,7 +55,11 @@ class Maildirs:
     def _publish(self, base: str, unfinished: str, name: str) -> None:
         final = f"{base}new/{name}"
         try:
-            os.rename(unfinished, final)
+            try:
+                os.rename(unfinished, final)
+            except FileNotFoundError:
+                _make_directories(base)
+                os.rename(unfinished, final)
             try:
                 self._syncs.sync(f"{base}new")
             except OSError:
@@ -75,9 +79,14 @@ def _create(base: str, path: str) -> int:
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        for name in ("tmp", "new", "cur"):
-            _make_directory(base + name)
+        _make_directories(base)
         return os.open(path, flags, 0o600)
+
+
+def _make_directories(base: str) -> None:
+    # tmp comes last: whoever finds it finds the others.
+    for name in ("cur", "new", "tmp"):
+        _make_directory(base + name)
 
 
 def _make_directory(path: str) -> None:
