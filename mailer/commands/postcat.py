@@ -42,17 +42,17 @@ class _Show:
     offset: bool = False
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Console entry point."""
+def main(argv: list[str] | None = None) -> int:
+    """Console entry point. :return: the exit code."""
     tool = Tool("postcat", _USAGE, 1)
     try:
         _run(tool, sys.argv[1:] if argv is None else argv)
     except Fatal as error:
         sys.stdout.flush()
-        tool.give_up(error)
+        return tool.give_up(error)
     except (sqlite3.Error, OSError) as error:
-        tool.give_up(Fatal(str(error)))
-    sys.exit(0)
+        return tool.give_up(Fatal(str(error)))
+    return 0
 
 
 def _run(tool: Tool, arguments: list[str]) -> None:

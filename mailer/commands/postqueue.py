@@ -38,19 +38,19 @@ _LITERAL = re.compile(r"\[(ipv6:[0-9a-f:.]+|[0-9]+(\.[0-9]+){3})\]", re.IGNORECA
 _MOST_DROPS = 1_000_000
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Console entry point."""
+def main(argv: list[str] | None = None) -> int:
+    """Console entry point. :return: the exit code."""
     tool = Tool("postqueue", _USAGE, EX_UNAVAILABLE)
     try:
         _run(tool, sys.argv[1:] if argv is None else argv)
     except Fatal as error:
-        tool.give_up(error)
+        return tool.give_up(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EX_UNAVAILABLE)
+        return EX_UNAVAILABLE
     except (sqlite3.Error, OSError) as error:
-        tool.give_up(Fatal(str(error)))
-    sys.exit(0)
+        return tool.give_up(Fatal(str(error)))
+    return 0
 
 
 def _run(tool: Tool, arguments: list[str]) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
 from twisted.internet.task import Clock
 
@@ -89,11 +89,12 @@ class Tool:
         if self._log is not None:
             self._log.warning(text)
 
-    def give_up(self, error: Fatal) -> NoReturn:
+    def give_up(self, error: Fatal) -> int:
+        """Say why. :return: the exit code."""
         self.say(f"fatal: {error}")
         if self._log is not None:
             self._log.fatal(str(error))
-        sys.exit(self.failure if error.status is None else error.status)
+        return self.failure if error.status is None else error.status
 
     # -- the instance
 

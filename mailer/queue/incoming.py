@@ -9,7 +9,10 @@ from zope.interface import implementer
 
 from mailer.interfaces.sink import IMessageWriter
 from mailer.message.envelope import Envelope, Recipient
+from mailer.queue.batch import Insert
+from mailer.queue.codec import dump_envelope, dump_recipients
 from mailer.queue.failure import as_mail_error
+from mailer.queue.schema import BLOCK, Flag, State
 from mailer.queue.size import message_size
 from mailer.queue.spool import ContentFile
 
@@ -87,6 +90,27 @@ class IncomingMessage:
             file.discard()
             raise
         self.size = file.size
+
+    def job(self, number: int, state: State) -> Insert:
+        """What the writer thread needs. ``number`` is the row."""
+        recipients = self.recipients
+        row = (
+            number,
+            self.queue_id,
+            int(state),
+            self.envelope.arrival,
+            int(Flag.FILE) if self.file is not None else 0,
+            self.size,
+            self.octets,
+            len(recipients),
+            dump_envelope(self.envelope),
+            dump_recipients(recipients[:BLOCK]),
+        )
+        blocks = [
+            (number, first + 1, dump_recipients(recipients[first : first + BLOCK]))
+            for first in range(BLOCK, len(recipients), BLOCK)
+        ]
+        return Insert(row, self.data, blocks, self)
 
     def abort(self) -> None:
         if not self._ended:

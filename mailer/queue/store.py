@@ -27,7 +27,6 @@ from mailer.message.status import MailError, Outcome, TemporaryError
 from mailer.queue import reading, surgery
 from mailer.queue.batch import Defer, Insert, Move, Record, Remove
 from mailer.queue.claiming import Loaded, load_all, mark_active, mark_corrupt
-from mailer.queue.codec import dump_envelope, dump_recipients
 from mailer.queue.content import Contents, InlineContent
 from mailer.queue.database import Database, Request
 from mailer.queue.disk import Disk
@@ -38,7 +37,7 @@ from mailer.queue.layout import Layout
 from mailer.queue.reading import Stored
 from mailer.queue.recovery import tidy_contents
 from mailer.queue.requeue import Requeuing
-from mailer.queue.schema import BLOCK, Flag, State
+from mailer.queue.schema import Flag, State
 from mailer.queue.space import Space
 from mailer.queue.spool import ContentFile, Spool
 
@@ -178,27 +177,11 @@ class SqliteQueue:
         """For IncomingMessage: fires ``message.durable`` when its row is on the disk."""
         number = self._number
         self._number += 1
-        envelope, recipients = message.envelope, message.recipients
+        envelope = message.envelope
         if not envelope.arrival:
             envelope.arrival = self._seconds()
         state = State.HOLD if envelope.hold else State.ACTIVE if self._roomy else State.INCOMING
-        row = (
-            number,
-            message.queue_id,
-            int(state),
-            envelope.arrival,
-            int(Flag.FILE) if message.file is not None else 0,
-            message.size,
-            message.octets,
-            len(recipients),
-            dump_envelope(envelope),
-            dump_recipients(recipients[:BLOCK]),
-        )
-        blocks = [
-            (number, first + 1, dump_recipients(recipients[first : first + BLOCK]))
-            for first in range(BLOCK, len(recipients), BLOCK)
-        ]
-        self._database.put(Insert(row, message.data, blocks, message))
+        self._database.put(message.job(number, state))
 
     def _stored(self, insert: Insert) -> None:
         """A message's row is on the disk, or could not be written."""
