@@ -16,6 +16,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure as TwistedFailure
 from zope.interface import implementer
 
+from mailer.message.status import MailError
 from mailer.net.prompt import send
 from mailer.net.sweep import NEVER, Sweep
 from mailer.wire.smtp.client import Conversation, Event, Failure, Step, Transaction
@@ -137,7 +138,13 @@ class ClientConnection(Protocol):
             self.made.callback(self)
 
     def dataReceived(self, data: bytes) -> None:
-        events = self.conversation.feed(data)
+        try:
+            events = self.conversation.feed(data)
+        except MailError:
+            # A reply that cannot be read as it should be might mean anything.
+            self._dispatch(self.conversation.fail(Failure.LOCAL))
+            self.abort()
+            return
         self._flush()
         if events:
             self._dispatch(events)

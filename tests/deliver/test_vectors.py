@@ -21,11 +21,11 @@ from mailer.interfaces.context import Context
 from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Client, Envelope, Notify, Recipient
+from mailer.tables.opening import Tables
 from mailer.testing.dns import FAILS, FakeResolver
 from mailer.testing.log import RecordingLog
 from mailer.testing.network import MemoryNetwork
 from mailer.testing.peer import Peer
-from mailer.testing.tables import MemoryTable, MemoryTables
 
 ALL = sorted(VECTORS.glob("*.txt"))
 
@@ -134,11 +134,6 @@ def zone(given):
     return found
 
 
-def inline(text):
-    """An ``inline:{key=value}`` table."""
-    return MemoryTable(dict(pair.split("=", 1) for pair in text[len("inline:{") : -1].split()), text)
-
-
 class Run:
     """One vector on its own network."""
 
@@ -155,12 +150,11 @@ class Run:
             elif scripts != "refuse":
                 self.peers[address] = self.network.listeners[key] = Peer(*scripts, clock=self.network)
         settings = Settings({name: Entry(name, value) for name, value in given.main_cf.items()})
-        tables = {value: inline(value) for value in given.settings.values() if value.startswith("inline:")}
         name, _, nexthop = given.nexthop.partition(":")
         self.context = Context(
             settings, self.network, lambda: 1e9 + self.network.seconds(), self.log, name,
-            FakeResolver(zone(given), hosts={"inhosts.example": ["127.0.0.11"]}), MemoryTables(tables),
-        )  # fmt: skip
+            FakeResolver(zone(given), hosts={"inhosts.example": ["127.0.0.11"]}),         )  # fmt: skip
+        self.context = replace(self.context, tables=Tables(self.context))
         self.network.unusable.add("192.0.2.77")
         self.transport = BUILD.get(name, build_smtp)(tuple(given.master.split()), self.context)
         self.outcomes = Outcomes(self.log, settings.soft_bounce)

@@ -168,7 +168,8 @@ async def _hello(session: Session, greeting: PeerReply, parameters: ClientParame
 
 async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_loops: bool, desk: Any) -> None:
     parameters, log = desk.parameters, desk.log
-    words = await _look_up(desk.ehlo_keywords, session, desk)
+    name = "lmtp_discard_lhlo_keyword_address_maps" if parameters.lmtp else "smtp_discard_ehlo_keyword_address_maps"
+    words = await _look_up(desk.ehlo_keywords, session, name, desk)
     ignored = {
         word.lower() for word in (parameters.discard_keywords if words is None else words.replace(",", " ").split())
     }
@@ -188,14 +189,14 @@ async def _take_offers(session: Session, reply: PeerReply, nexthop: str, detect_
         raise SiteFailed(Reason(status, f"mail for {nexthop} loops back to myself"))
 
 
-async def _look_up(table: Any, session: Session, desk: Any) -> str | None:
+async def _look_up(table: Any, session: Session, name: str, desk: Any) -> str | None:
     """What a table of server addresses says."""
     if table is None:
         return None
     try:
         found: str | None = await table.lookup(session.address)
-    except TemporaryError as error:
-        desk.log.warning(f"{session.queue_id}: map lookup error for {session.address}: {error.cause}")
+    except TemporaryError:
+        desk.log.warning(f"{session.queue_id}: {name} map lookup error for {session.address}")
         raise SiteFailed(breakdown(Failure.LOCAL, Step.EHLO, session)) from None
     return found
 
@@ -211,7 +212,8 @@ async def _note_pix(session: Session, greeting: PeerReply, request: DeliveryRequ
     """A greeting of nothing but ``2``, ``0`` and asterisks is what a certain firewall leaves of it."""
     if greeting.text.strip("20 *\t\n"):
         return
-    words = await _look_up(desk.pix_maps, session, desk)
+    name = "lmtp_pix_workaround_maps" if desk.parameters.lmtp else "smtp_pix_workaround_maps"
+    words = await _look_up(desk.pix_maps, session, name, desk)
     chosen = {
         name.lower() for name in (desk.parameters.pix_workarounds if words is None else words.replace(",", " ").split())
     }

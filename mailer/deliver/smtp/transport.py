@@ -21,8 +21,10 @@ from mailer.deliver.smtp.flags import Flags, parse_flags
 from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
 from mailer.deliver.smtp.pool import Pool
 from mailer.deliver.smtp.reason import Reason
+from mailer.deliver.smtp.replyfilter import ReplyFilter
 from mailer.deliver.smtp.route import Address, Finder
 from mailer.deliver.smtp.session import MessageRefused, Policy, Session, greet, no_smtputf8
+from mailer.deliver.statusfilter import filtered
 from mailer.interfaces.transport import ITransport
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
@@ -76,6 +78,7 @@ class Desk:
         ports: dict[str, int] | None = None,
         ehlo_keywords: Any = None,
         pix_maps: Any = None,
+        reply_filter: Any = None,
         directory: str = "",
     ) -> None:
         self.parameters = parameters
@@ -93,6 +96,7 @@ class Desk:
         self._callers = callers or reactor
         self._filters = filters
         self._directory = directory
+        self._reply_filter = reply_filter
         self._sweep = Sweep(reactor)
 
     def destination(self, site: str) -> Destination:
@@ -111,13 +115,8 @@ class Desk:
         bind = "" if destination.path else self._bind_address(address)
         where = os.path.join(self._directory, address.address) if destination.path else address.address
         while True:
-            conversation = Conversation(parameters.lmtp, parameters.reply_limit)
-            connection = ClientConnection(conversation, parameters.limits, self._sweep, self.pool.forget)
-            connection.idle_limit = parameters.cache_time_limit
-            connection.wait_for_quit = not parameters.skip_quit_response
-            session = Session(connection, address.host, address.address, destination.port, key)
-            session.started = self._reactor.seconds()
-            connection.remark = partial(self._remark, session)
+            session = self._session(destination, address, key)
+            connection = session.connection
             try:
                 await call(self._callers, connection, where, destination.port, parameters.connect_timeout, bind)
             except BindFailed as error:
@@ -129,6 +128,21 @@ class Desk:
                 return Reason("4.4.1", f"connect to {session.relay}: {error}")
             else:
                 return session
+
+    def _session(self, destination: Destination, address: Address, key: Any) -> Session:
+        parameters = self.parameters
+        rewrite = None
+        if self._reply_filter is not None:
+            relay = f"{address.host}[{address.address}]" + (f":{destination.port}" if destination.port else "")
+            rewrite = ReplyFilter(self._reply_filter, relay, self.log)
+        conversation = Conversation(parameters.lmtp, parameters.reply_limit, rewrite)
+        connection = ClientConnection(conversation, parameters.limits, self._sweep, self.pool.forget)
+        connection.idle_limit = parameters.cache_time_limit
+        connection.wait_for_quit = not parameters.skip_quit_response
+        session = Session(connection, address.host, address.address, destination.port, key)
+        session.started = self._reactor.seconds()
+        connection.remark = partial(self._remark, session)
+        return session
 
     def _remark(self, session: Session, reply: PeerReply) -> None:
         """What is odd about a reply is for the administrator to know."""
@@ -201,14 +215,17 @@ class SmtpTransport:
         self._desk.pool.close()
 
 
-def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) -> SmtpTransport:
+def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) -> Any:
     settings, tables = context.settings, context.tables
     try:
         flags = parse_flags(argument)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     own = own_addresses((*settings.inet_interfaces, *settings.proxy_interfaces), parameters.inet_protocols)
-    keyword_maps, pix_maps = parameters.discard_keyword_maps, parameters.pix_workaround_maps
+
+    def maps(specs: tuple[str, ...]) -> Any:
+        return tables.maps(specs) if specs else None
+
     desk = Desk(
         parameters,
         context.reactor,
@@ -219,18 +236,20 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) 
         flags=flags,
         is_own=own.__contains__,
         ports=known_ports(settings.known_tcp_ports),
-        ehlo_keywords=tables.maps(keyword_maps) if keyword_maps else None,
-        pix_maps=tables.maps(pix_maps) if pix_maps else None,
+        ehlo_keywords=maps(parameters.discard_keyword_maps),
+        pix_maps=maps(parameters.pix_workaround_maps),
+        reply_filter=maps(parameters.reply_filter),
         directory=settings.queue_directory,
     )
-    return SmtpTransport(desk)
+    name = "lmtp_delivery_status_filter" if parameters.lmtp else "smtp_delivery_status_filter"
+    return filtered(SmtpTransport(desk), parameters.delivery_status_filter, name, context)
 
 
-def build_smtp(argument: Sequence[str], context: Any) -> SmtpTransport:
+def build_smtp(argument: Sequence[str], context: Any) -> Any:
     """The ``smtp`` command of master.cf."""
     return _build(argument, context, smtp_parameters(context.settings))
 
 
-def build_lmtp(argument: Sequence[str], context: Any) -> SmtpTransport:
+def build_lmtp(argument: Sequence[str], context: Any) -> Any:
     """The ``lmtp`` command of master.cf."""
     return _build(argument, context, lmtp_parameters(context.settings))

@@ -11,6 +11,7 @@ Whatever a server does, each transaction ends in exactly one ``FINISHED``.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from mailer.wire.smtp.replies import GARBAGE, PeerReply, ReplyParser
@@ -114,6 +115,7 @@ class Conversation:
 
     :param lmtp: whether each accepted recipient gets a reply of its own to the end of data.
     :param limit: the longest reply that is kept, in octets.
+    :param rewrite: gives the line to be read in place of one that came; what it raises leaves ``feed``.
 
     ``pipelining`` is set by the owner when the server offers it. ``usable`` turns False when nothing more can be said:
     after a failure, or QUIT; ``failure`` then tells why, if it was no orderly end. ``welcome`` turns False as soon as the
@@ -123,14 +125,14 @@ class Conversation:
     __slots__ = ("lmtp", "usable", "welcome", "pipelining", "failure", "_leaving", "_parser", "_out", "_pending",
                  "_expected", "_current", "_events", "_waiting")  # fmt: skip
 
-    def __init__(self, lmtp: bool = False, limit: int = 2048) -> None:
+    def __init__(self, lmtp: bool = False, limit: int = 2048, rewrite: Callable[[bytes], bytes] | None = None) -> None:
         self.lmtp = lmtp
         self.usable = True
         self.welcome = True
         self.pipelining = False
         self.failure: Failure | None = None
         self._leaving = False  # QUIT has been said, or is about to be
-        self._parser = ReplyParser(limit)
+        self._parser = ReplyParser(limit, rewrite)
         self._out: list[bytes] = []
         self._pending: deque[tuple[bytes, Step, Transaction | None]] = deque()
         self._expected: deque[tuple[Step, Transaction | None]] = deque([(Step.GREETING, None)])

@@ -8,6 +8,7 @@ replies are only looked at for their code. What a reply means is nobody's busine
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 __all__ = ["GARBAGE", "PeerReply", "ReplyParser"]
 
@@ -76,12 +77,14 @@ class ReplyParser:
     """Turns chunks into replies; a line that is none is reported as GARBAGE.
 
     :param limit: the longest line, and the longest reply, that is kept; in octets.
+    :param rewrite: gives the line to be read in place of one that came; what it raises leaves ``feed``.
     """
 
-    __slots__ = ("limit", "_tail", "_cutting", "_lines", "_length", "_count", "_excess")
+    __slots__ = ("limit", "rewrite", "_tail", "_cutting", "_lines", "_length", "_count", "_excess")
 
-    def __init__(self, limit: int = 2048) -> None:
+    def __init__(self, limit: int = 2048, rewrite: Callable[[bytes], bytes] | None = None) -> None:
         self.limit = limit
+        self.rewrite = rewrite
         self._tail = b""
         self._cutting = False  # the line under way is already over the limit
         self._lines: list[bytes] = []  # the lines of a reply under way
@@ -113,6 +116,8 @@ class ReplyParser:
             if len(line) > self.limit:
                 line = line[: self.limit]
                 self._excess = True
+            if self.rewrite is not None:
+                line = self.rewrite(line)
             self._line(line, replies)
         if len(tail) > self.limit:
             tail = tail[: self.limit]
