@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from mailer.commands.instance import default_config_directory
 from mailer.commands.postconf_change import change_entries, change_fields, change_main, change_overrides
-from mailer.commands.postconf_features import show_locks, show_tables, show_tls
+from mailer.commands.postconf_features import show_locks, show_tables, show_templates, show_tls
 from mailer.commands.postconf_master import show_entries, show_fields, show_overrides
 from mailer.commands.postconf_show import CLASSES, Look, show_parameters
 from mailer.commands.postconf_source import Fatal, Source, fatal
@@ -21,27 +21,27 @@ from mailer.config.maincf import split_setting
 
 __all__ = ["main"]
 
-_OPTIONS = "aAc:C:defFhHlmMno:pPT:vxX#"
+_OPTIONS = "aAbc:C:defFhHlmMno:pPtT:vxX#"
 _USAGE = (
-    "usage: {program} [-a (server SASL types)] [-A (client SASL types)] [-c config_dir] [-C param_class]"
+    "usage: {program} [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-C param_class]"
     " [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)]"
     " [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)]"
     " [-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)]"
-    " [-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)]"
-    " [-X (exclude)] [-# (comment-out)] [name...]"
+    " [-t (bounce templates)] [-T compile-version|run-version|public-key-algorithms] [-v (verbose)]"
+    " [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]"
 )
 #: What to work on; one of them, p when none is given. The order is that of messages.
-_SUBJECTS = "aAFlmMpPT"
+_SUBJECTS = "aAbFlmMpPtT"
 _EDITS = "eX#"
 #: No two options of a group go together.
 _GROUPS = (_SUBJECTS, "denX#", "deoX#", "efX#", "ehHX#", "exX#")
-_ORDER = "aAdefFhHlmMnopPTxX#"
+_ORDER = "aAbdefFhHlmMnopPtTxX#"
 #: Options that mean nothing for a subject.
 _POINTLESS = {
     "M": "dhHn",
     "F": "dnX#",
     "P": "dn#",
-    **dict.fromkeys("aAlmT", "defhHnoxX#"),
+    **dict.fromkeys("aAblmtT", "defhHnoxX#"),
 }
 
 
@@ -71,7 +71,7 @@ def _run(argv: list[str], program: str) -> int:
     directory = _last(given, "-c")
     classes = _classes(_last(given, "-C"))
     overrides = dict(_override(value) for letter, value in given if letter == "-o")
-    if not options & set("aAlmT") and any("=" in word for word in words):
+    if not options & set("aAblmtT") and any("=" in word for word in words):
         options.add("e")
     _refuse_conflicts(options)
     subject = next((letter for letter in _SUBJECTS if letter in options), "p")
@@ -136,6 +136,8 @@ def _show(source: Source, subject: str, options: set[str], words: list[str], cla
         show_locks(out)
     elif subject == "m":
         show_tables(out)
+    elif subject in "bt":
+        show_templates(source, words, subject == "b", out)
     elif subject == "T":
         show_tls(mode, out)
     else:

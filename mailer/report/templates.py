@@ -15,7 +15,7 @@ from mailer.config.errors import ConfigError
 from mailer.config.expand import expand
 from mailer.report.builtin import BUILTIN
 
-__all__ = ["NAMES", "Template", "load", "parse"]
+__all__ = ["NAMES", "Template", "load", "parse", "unexpanded"]
 
 #: The templates there are, without ``_template``.
 NAMES = ("failure", "delay", "success", "verify")
@@ -117,10 +117,15 @@ def load(settings: Any, warn: Warn) -> dict[str, Template]:
     :param settings: the bounce service's Settings. :param warn: told what is ignored, and doubtful time units.
     :raise ConfigError: the file cannot be read, or a text names a parameter that does not exist.
     """
+    templates = unexpanded(settings, warn)
+    return {name: replace(one, text=_expanded(one, settings, warn)) for name, one in templates.items()}
+
+
+def unexpanded(settings: Any, warn: Warn) -> dict[str, Template]:
+    """The templates in force as they are written, to be shown. :raise ConfigError: the file cannot be read."""
     builtin = parse(BUILTIN, "[built-in]", {}, warn)
     path = settings.bounce_template_file
-    templates = builtin | (parse(_read(path), path, builtin, warn) if path else {})
-    return {name: replace(one, text=_expanded(one, settings, warn)) for name, one in templates.items()}
+    return builtin | (parse(_read(path), path, builtin, warn) if path else {})
 
 
 def _read(path: str) -> str:

@@ -282,6 +282,8 @@ def test_an_edit_keeps_mode_links_and_odd_bytes(directory):
         (["-hH"], "specify one of -h -H"),
         (["-MP"], "specify one of -M -P"),
         (["-Md"], "with option -M, do not specify -d"),
+        (["-bt"], "specify one of -b -t"),
+        (["-tx"], "with option -t, do not specify -x"),
         (["-F#", "smtp/inet/chroot"], "with option -F, do not specify -#"),
         (["-o", "x"], "invalid parameter override: x: missing '=' after attribute name"),
         (["-M", "smtp=x"], "-Me, -MX or -M# requires service_name/type"),
@@ -364,6 +366,27 @@ def test_locks_tables_and_tls(directory):
     assert directory.run("-T", "run-version").startswith("OpenSSL ")
     directory.run("-T", "colour", status=1)
     assert directory.errors == ["postconf: warning: unknown 'postconf -T' mode: colour"]
+
+
+def test_templates_of_notices(directory):
+    directory.write("myhostname = h.example\n")
+    shown = directory.run("-b")
+    assert shown.startswith("expanded_failure_text = <<EOF\n") and "h.example" in shown and shown.endswith("EOF\n")
+    shown = directory.run("-t", "")
+    assert shown.startswith("failure_template = <<EOF\nCharset: us-ascii\nFrom: Mail Delivery System <MAILER-DAEMON>\n")
+    assert "$myhostname" in shown and "\nEOF\n\nverify_template = <<EOF\n" in shown
+    own = directory.path / "own"
+    own.write_text(
+        "delay_template = <<X\nSubject: Late\nPostmaster-Subject: L\n\nYour mail is late, says $myhostname.\nX\n"
+    )
+    assert "Subject: Late\nPostmaster-Subject: L\n\nYour mail is late, says $myhostname.\nEOF\n" in directory.run(
+        "-t", str(own)
+    )
+    assert "expanded_delay_text = <<EOF\nYour mail is late, says h.example.\nEOF\n" in directory.run("-b", str(own))
+    directory.run("-b", str(own), "more", status=1)
+    assert directory.errors == ["postconf: fatal: options -b and -t require at most one template file"]
+    directory.run("-t", "/nonexistent", status=1)
+    assert "open /nonexistent: No such file" in directory.errors[0]
 
 
 # Properties
