@@ -10,6 +10,7 @@ from typing import Any
 from mailer.config.embedded import default_directory
 from mailer.config.errors import ConfigError
 from mailer.config.load import Configuration, load
+from mailer.receive.maildrop import maildrop_directory
 
 __all__ = ["Instance", "default_config_directory"]
 
@@ -47,7 +48,7 @@ class Instance:
 
     @property
     def maildrop(self) -> str:
-        return os.path.join(self.settings.queue_directory, "maildrop")
+        return maildrop_directory(self.settings.queue_directory)
 
     @property
     def pickup_socket(self) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from mailer.commands.instance import Instance
 from mailer.message.address import split
 from mailer.message.envelope import Notify, Recipient
-from mailer.message.mailboxes import addresses
+from mailer.message.mailboxes import parse
 from mailer.receive.maildrop import Submission, TooBig, drop, to_crlf
 
 __all__ = ["Fatal", "poke", "submit"]
@@ -50,7 +50,7 @@ def submit(
     """
     instance = Instance.open(directory, Fatal)
     submission.sender = _sender(sender, warn)
-    found = [address for word in recipients for address in addresses(word)]
+    found = [address for word in recipients for address in _addresses(word)]
     lines = _without_mbox_lines(stream)
     content: Iterable[bytes]
     if extract:
@@ -82,10 +82,14 @@ def poke(path: str) -> None:
         sock.sendto(b"W", path)
 
 
+def _addresses(text: str) -> list[str]:
+    return [address.internal for address in parse(text).addresses]
+
+
 def _sender(text: str, warn: Callable[[str], None]) -> str:
     if text.strip() in ("", "<>"):
         return ""
-    found = addresses(text)
+    found = _addresses(text)
     if len(found) != 1:
         warn(f"-f option specified malformed sender: {text}")
     return found[0] if found else ""
@@ -140,7 +144,7 @@ def _named_in(lines: list[bytes]) -> list[str]:
     found = []
     for name, value in fields:
         if name in wanted:
-            found += addresses(value.decode("utf-8", "surrogateescape"))
+            found += _addresses(value.decode("utf-8", "surrogateescape"))
     return [address for address in found if split(address)[0]]
 
 

@@ -5,13 +5,13 @@ Talks to the maildrop's files, the sink, the reporter. Writes nothing but ``corr
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from mailer.daemons.refused import RefusedEntry
 from mailer.interfaces.context import Context
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import MailError, Outcome
+from mailer.receive.maildrop import corrupt_directory, maildrop_directory
 from mailer.receive.pickup import Pickup
 
 __all__ = ["build_pickup"]
@@ -28,4 +28,4 @@ def build_pickup(context: Context, reporter: Any) -> Pickup:
         await reporter.bounce(entry, [(recipient, outcome) for recipient in recipients])
 
     queue = context.settings.queue_directory
-    return Pickup(context, os.path.join(queue, "maildrop"), os.path.join(queue, "corrupt"), returns)
+    return Pickup(context, maildrop_directory(queue), corrupt_directory(queue), returns)

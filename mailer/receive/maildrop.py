@@ -19,11 +19,31 @@ from typing import Any, BinaryIO
 from mailer.message.address import fold
 from mailer.message.envelope import Envelope, Notify, Recipient
 
-__all__ = ["MalformedDrop", "Submission", "drop", "names", "take", "to_crlf"]
+__all__ = [
+    "MalformedDrop",
+    "Submission",
+    "TooBig",
+    "corrupt_directory",
+    "drop",
+    "maildrop_directory",
+    "names",
+    "take",
+    "to_crlf",
+]
 
 _MOST_ENVELOPE = 1 << 24
 _COUNTER = itertools.count()
 _LINE_END = re.compile(rb"\r?\n")
+
+
+def maildrop_directory(queue_directory: str) -> str:
+    """Not $queue_directory/maildrop: that one may hold Postfix's files, which are none of ours."""
+    return os.path.join(queue_directory, "mailer", "maildrop")
+
+
+def corrupt_directory(queue_directory: str) -> str:
+    """Where files go that lay in the maildrop and are no messages."""
+    return os.path.join(queue_directory, "mailer", "corrupt")
 
 
 class MalformedDrop(Exception):
