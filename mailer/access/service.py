@@ -41,19 +41,19 @@ class Access:
         self._unlisted_recipient = settings.smtpd_reject_unlisted_recipient
         self._relay_first = settings.smtpd_relay_before_recipient_restrictions
         self._addressing = addressing
-        reader = ListReader(Environment(context, addressing, networks), KNOWN)
-
-        def read(parameter: str, bare_table: str) -> tuple[Restriction, ...]:
-            return reader.read(parameter, settings.value(parameter), bare_table)
-
-        self._client = read("smtpd_client_restrictions", "check_client_access")
-        self._helo = read("smtpd_helo_restrictions", "check_helo_access")
-        self._sender = read("smtpd_sender_restrictions", "check_sender_access")
-        self._relay = read("smtpd_relay_restrictions", "check_recipient_access")
-        self._recipient = read("smtpd_recipient_restrictions", "check_recipient_access")
-        self._data = read("smtpd_data_restrictions", "check_recipient_access")
-        self._end_of_data = read("smtpd_end_of_data_restrictions", "check_recipient_access")
-        self._etrn = read("smtpd_etrn_restrictions", "check_etrn_access")
+        read = ListReader(Environment(context, addressing, networks), KNOWN).read
+        self._client = read("smtpd_client_restrictions", settings.smtpd_client_restrictions, "check_client_access")
+        self._helo = read("smtpd_helo_restrictions", settings.smtpd_helo_restrictions, "check_helo_access")
+        self._sender = read("smtpd_sender_restrictions", settings.smtpd_sender_restrictions, "check_sender_access")
+        self._relay = read("smtpd_relay_restrictions", settings.smtpd_relay_restrictions, "check_recipient_access")
+        self._recipient = read(
+            "smtpd_recipient_restrictions", settings.smtpd_recipient_restrictions, "check_recipient_access"
+        )
+        self._data = read("smtpd_data_restrictions", settings.smtpd_data_restrictions, "check_recipient_access")
+        self._end_of_data = read(
+            "smtpd_end_of_data_restrictions", settings.smtpd_end_of_data_restrictions, "check_recipient_access"
+        )
+        self._etrn = read("smtpd_etrn_restrictions", settings.smtpd_etrn_restrictions, "check_etrn_access")
         self._demand_safeguard()
 
     def _demand_safeguard(self) -> None:
