@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -41,6 +41,9 @@ _fault = Logger()
 
 #: Seconds that sessions and deliveries in progress are given at the end.
 DRAIN_SECONDS = 10.0
+#: How long the parts of an old configuration are kept for sessions that began with them, and how often that is looked at.
+_RETIRE_SECONDS = 3600.0
+_RETIRE_POLL = 60.0
 
 
 class SingleLayout(Service):
@@ -163,6 +166,11 @@ class SingleLayout(Service):
         )
 
     async def _retire(self, parts: Parts) -> None:
+        """Sessions and deliveries begun under the old configuration still use its tables."""
+        end = self._reactor.seconds() + _RETIRE_SECONDS
+        while self._reactor.seconds() < end and any(factory.connections for factory in parts.factories.values()):
+            await deferLater(self._reactor, _RETIRE_POLL, lambda: None)
+        await deferLater(self._reactor, _RETIRE_POLL, lambda: None)
         await parts.stop()
 
     def stopService(self) -> Deferred[None]:

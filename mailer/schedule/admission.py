@@ -18,7 +18,6 @@ from mailer.message.envelope import Recipient
 from mailer.message.status import MailError
 from mailer.net.driver import Driver
 from mailer.schedule.active import ActiveMessage
-from mailer.schedule.routing import Routing
 from mailer.schedule.scheduler import RETRY, Place
 
 __all__ = ["Admission"]
@@ -43,12 +42,11 @@ class Admission:
     def __init__(
         self,
         queue: Any,
-        routing: Routing,
         context: Any,
         admitted: Callable[[ActiveMessage, dict[Place, list[Recipient]]], None],
     ) -> None:
         self._queue = queue
-        self._place = routing.place
+        self.place: Callable[..., Any]  # Routing.place, set by the owner
         self._reactor = context.reactor
         self._seconds = context.seconds
         self._log = context.log
@@ -116,7 +114,7 @@ class Admission:
 
     async def _placed(self, envelope: Any, recipient: Recipient, flushing: bool) -> tuple[Place, Recipient]:
         try:
-            return await self._place(envelope, recipient, flushing)
+            return await self.place(envelope, recipient, flushing)
         except Exception as error:
             # A fault in a table must not keep a message in memory for ever: its recipient waits, and is tried again.
             _faults.failure("resolving {recipient} failed", recipient=recipient)

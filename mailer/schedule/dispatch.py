@@ -53,17 +53,21 @@ class Dispatch:
         limits: Callable[[str], Limits],
     ) -> None:
         self._scheduler = scheduler
-        self._transports = dict(transports)
         self._reactor = context.reactor
         self._seconds: Callable[[], float] = context.seconds
         self._log = context.log
-        self._transports.setdefault(RETRY, TransportEntry(_Deferring(), context.log, limits(RETRY)))
+        self.renew(transports, limits)
         self._pumping: set[Transport] = set()
         self._alarm: Any = None
         self._alarm_at = float("inf")
         self._stopped = False
         self.desk: Desk  # set by the owner, before anything is assigned
         self.under_way = 0
+
+    def renew(self, transports: Mapping[str, TransportEntry], limits: Callable[[str], Limits]) -> None:
+        """From now on deliveries go to these; those that were missing are looked for again."""
+        self._transports = dict(transports)
+        self._transports.setdefault(RETRY, TransportEntry(_Deferring(), self._log, limits(RETRY)))
 
     def stop(self) -> None:
         """Start nothing more."""

@@ -54,32 +54,17 @@ class Qmgr:
         self._queue = queue
         self._reactor = context.reactor
         self._seconds: Callable[[], float] = context.seconds
-        self._log = log
         self._active: dict[str, ActiveMessage] = {}
         self._settling = 0
         self._stopping = False
         self._drained: Deferred[None] | None = None
-        self._cleared: bool = settings.confirm_delay_cleared
-        self._line = DeliveryLine(
-            settings.delay_logging_resolution_limit, settings.info_log_address_format == "external"
-        )
-        self._sender = self._line.shown
-
-        def limits_of(name: str) -> Limits:
-            entry = transports.get(name)
-            return entry.limits if entry is not None else limits(settings, name, 0, log.warning)
-
+        limits_of = _limits_of(settings, transports, log)
         most = settings.qmgr_message_recipient_limit
         trace = log.info if settings.destination_concurrency_feedback_debug else None
         self._scheduler = Scheduler(limits_of, most, trace)
-        self._refill = Refill(self._scheduler, most, settings.qmgr_message_recipient_minimum)
         self._dispatch = Dispatch(context, self._scheduler, transports, limits_of)
-        self._dispatch.desk = Desk(queue, self._line, log, self._seconds, self._ended, settings.soft_bounce)
-        patience = Patience.from_settings(settings, log.warning)
-        self._completion = Completion(queue, reporter, patience, log, self._seconds, self._sender)
-        self._trouble_seconds = patience.minimal
-        routing = Routing(settings, addressing, self._one_each, log.warning)
-        self._admission = Admission(queue, routing, context, self._admitted)
+        self._admission = Admission(queue, context, self._admitted)
+        self._configure(context, addressing, reporter)
         self._intake = Intake(
             queue,
             context,
@@ -88,6 +73,34 @@ class Qmgr:
             float(settings.queue_run_delay),
             self._activate,
         )
+
+    def _configure(self, context: Any, addressing: Any, reporter: Any) -> None:
+        """Whatever depends on settings and holds no state."""
+        settings, log = context.settings, context.log
+        self._log = log
+        self._cleared: bool = settings.confirm_delay_cleared
+        self._line = DeliveryLine(
+            settings.delay_logging_resolution_limit, settings.info_log_address_format == "external"
+        )
+        self._sender = self._line.shown
+        most, minimum = settings.qmgr_message_recipient_limit, settings.qmgr_message_recipient_minimum
+        self._refill = Refill(self._scheduler, most, minimum)
+        self._dispatch.desk = Desk(self._queue, self._line, log, self._seconds, self._ended, settings.soft_bounce)
+        patience = Patience.from_settings(settings, log.warning)
+        self._completion = Completion(self._queue, reporter, patience, log, self._seconds, self._sender)
+        self._trouble_seconds = patience.minimal
+        self._admission.place = Routing(settings, addressing, self._one_each, log.warning).place
+
+    def reconfigure(
+        self, context: Any, addressing: Any, transports: Mapping[str, TransportEntry], reporter: Any
+    ) -> None:
+        """Go on with a new configuration. What is under way ends with the old transports; windows, dead destinations and
+        what is in memory stay as they are. queue_run_delay and qmgr_message_active_limit are read at start only."""
+        limits_of = _limits_of(context.settings, transports, context.log)
+        self._scheduler.renew(limits_of)
+        self._dispatch.renew(transports, limits_of)
+        self._configure(context, addressing, reporter)
+        self._dispatch.pump_all(list(self._scheduler.transports.values()))
 
     def _one_each(self, name: str) -> bool:
         return self._scheduler.transport(name).limits.recipient_limit == 1
@@ -259,3 +272,13 @@ class Qmgr:
     def _check_drained(self) -> None:
         if self._drained is not None and not (self._dispatch.under_way or self._settling):
             self._release()
+
+
+def _limits_of(settings: Any, transports: Mapping[str, TransportEntry], log: Any) -> Callable[[str], Limits]:
+    """The limits of a transport by name, of one that master.cf lacks as well."""
+
+    def limits_of(name: str) -> Limits:
+        entry = transports.get(name)
+        return entry.limits if entry is not None else limits(settings, name, 0, log.warning)
+
+    return limits_of

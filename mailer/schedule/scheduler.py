@@ -45,6 +45,12 @@ class Scheduler:
         self.in_core = 0
         self.transports: dict[str, Transport] = {}
 
+    def renew(self, limits: Callable[[str], Limits]) -> None:
+        """Limits have changed; windows adapt from where they are."""
+        self._limits = limits
+        for name, transport in self.transports.items():
+            transport.limits = limits(name)
+
     def next_order(self) -> int:
         """A new message's place."""
         self._order += 1
