@@ -65,7 +65,7 @@ def package(path):
 
 
 def allowed(importer, imported):
-    if importer == imported or imported == "__init__":
+    if importer == imported or imported.startswith("__"):
         return True
     if imported in SIDEWAYS.get(importer, ()):
         return True
@@ -82,7 +82,7 @@ def test_arrows_point_down(path):
     for line, name in imports(path):
         parts = name.split(".")
         if parts[0] == "mailer" and len(parts) > 1:
-            if not allowed(importer, parts[1]) and parts[1] != "__version__":
+            if not allowed(importer, parts[1]):
                 wrong.append(f"{path}:{line}: {importer} imports {parts[1]}")
         elif importer in ("wire", "message") and parts[0] in FORBIDDEN_IN_WIRE:
             wrong.append(f"{path}:{line}: {importer} is pure, but imports {parts[0]}")
