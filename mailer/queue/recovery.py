@@ -14,9 +14,10 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
+from mailer.config.errors import ConfigError
 from mailer.queue.disk import Disk
 from mailer.queue.layout import Layout, count_postfix_mail
-from mailer.queue.schema import Flag, State, connect, prepare
+from mailer.queue.schema import Flag, SchemaError, State, connect, prepare
 from mailer.queue.spool import tidy
 
 __all__ = ["Opened", "QueueInUse", "is_running", "open_store", "tidy_contents"]
@@ -27,7 +28,7 @@ _SHRINK_OVER = 64 * 1024 * 1024
 _SHRINK_SHARE = 0.9
 
 
-class QueueInUse(Exception):
+class QueueInUse(ConfigError):
     """Another server owns the store."""
 
 
@@ -42,7 +43,7 @@ class Opened:
 
 
 def open_store(layout: Layout) -> Opened:
-    """:raise QueueInUse: :raise SchemaError: written by a later version. :raise OSError: :raise sqlite3.Error:"""
+    """:raise QueueInUse: :raise SchemaError: it cannot be used. :raise OSError:"""
     layout.create()
     lock = _take_lock(layout.lock)
     try:
@@ -55,6 +56,9 @@ def open_store(layout: Layout) -> Opened:
         except BaseException:
             connection.close()
             raise
+    except sqlite3.Error as error:
+        os.close(lock)
+        raise SchemaError(f"mail queue {layout.database}: {error}") from error
     except BaseException:
         os.close(lock)
         raise

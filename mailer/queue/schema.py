@@ -15,6 +15,8 @@ from __future__ import annotations
 import sqlite3
 from enum import IntEnum
 
+from mailer.config.errors import ConfigError
+
 __all__ = ["BLOCK", "Flag", "Progress", "SchemaError", "State", "connect", "prepare"]
 
 #: Recipients in one block.
@@ -55,8 +57,8 @@ class Progress(IntEnum):
     DEFERRED = 2
 
 
-class SchemaError(Exception):
-    """The store was written by a later version, or is no store at all."""
+class SchemaError(ConfigError):
+    """The store was written by a later version, is no store at all, or is damaged as a whole."""
 
 
 _TABLES = """

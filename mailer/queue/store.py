@@ -117,8 +117,8 @@ class SqliteQueue:
     async def start(self) -> None:
         """Open and recover.
 
-        :raise QueueInUse: another server owns it. :raise SchemaError: a later version wrote it. :raise OSError:
-        :raise sqlite3.Error:
+        :raise QueueInUse: another server owns it. :raise SchemaError: it is damaged, or a later version wrote it. Both are
+            ConfigErrors. :raise OSError:
         """
         opened = await self._database.start()
         self._number = opened.number

@@ -126,6 +126,14 @@ def test_a_database_of_something_else_is_left_alone(bench):
         bench.queue()
 
 
+def test_a_file_that_is_no_database(bench):
+    os.makedirs(os.path.join(bench.directory, "mailer"))
+    with open(os.path.join(bench.directory, "mailer", "queue.sqlite"), "wb") as file:
+        file.write(b"nonsense" * 1000)
+    with pytest.raises(SchemaError, match="not a database"):
+        bench.queue()
+
+
 def test_mail_that_postfix_left_is_counted(bench):
     for place in ("deferred/A", "active", "hold", "pid"):
         os.makedirs(os.path.join(bench.directory, place))
