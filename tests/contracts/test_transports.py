@@ -4,8 +4,9 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from mailer.deliver.discard import DiscardTransport
+from mailer.deliver.smtp.desk import Desk
 from mailer.deliver.smtp.parameters import ClientParameters
-from mailer.deliver.smtp.transport import Desk, SmtpTransport
+from mailer.deliver.smtp.transport import SmtpTransport
 from mailer.testing.dns import FakeResolver
 from mailer.testing.log import RecordingLog
 from mailer.testing.network import MemoryNetwork

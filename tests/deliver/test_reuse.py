@@ -3,8 +3,9 @@
 import pytest
 from twisted.internet.defer import Deferred
 
+from mailer.deliver.smtp.desk import Desk
 from mailer.deliver.smtp.parameters import ClientParameters
-from mailer.deliver.smtp.transport import Desk, SmtpTransport
+from mailer.deliver.smtp.transport import SmtpTransport
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Envelope, Recipient
 from mailer.testing.dns import FakeResolver

@@ -35,7 +35,7 @@ class TransportBroken(TransportUnavailable):
 class Delivery:
     """Carries out one request.
 
-    :param desk: what all deliveries of the transport share (``mailer.deliver.smtp.transport.Desk``).
+    :param desk: what all deliveries of the transport share (``mailer.deliver.smtp.desk.Desk``).
     """
 
     def __init__(self, desk: Any, request: DeliveryRequest, outcomes: Any) -> None:

@@ -18,7 +18,7 @@ __all__ = ["mail_command", "rcpt_command", "transaction_for", "xforward_commands
 
 _XTEXT = re.compile(rb"[^!-*,-<>-~]").sub
 _NOTIFY = ((Notify.NEVER, "NEVER"), (Notify.SUCCESS, "SUCCESS"), (Notify.FAILURE, "FAILURE"), (Notify.DELAY, "DELAY"))
-_XFORWARD_TEXT = re.compile(r"[^ -~]")
+_NO_LINE_END = {ord("\r"): "?", ord("\n"): "?"}
 
 
 def xtext(text: str) -> bytes:
@@ -34,7 +34,9 @@ def _unitext(text: str) -> bytes:
 
 
 def _path(address: str, parameters: ClientParameters) -> bytes:
-    return encode(quote(address) if parameters.quote_rfc821_envelope else address)
+    path = quote(address) if parameters.quote_rfc821_envelope else address
+    # A line end in an address, however it got there, must not end the command.
+    return encode(path.translate(_NO_LINE_END) if "\n" in path or "\r" in path else path)
 
 
 def transaction_for(

@@ -35,7 +35,8 @@ class Flags:
             lines.append(f"X-Original-To: {quote(recipients[0].original or recipients[0].address)}")
         if self.delivered_to and recipients:
             lines.append(f"Delivered-To: {quote(recipients[0].address)}")
-        return encode("".join(line + "\r\n" for line in lines)) if lines else b""
+        # A line end in an address, however it got there, must not end the header line.
+        return encode("".join(line.replace("\r", "?").replace("\n", "?") + "\r\n" for line in lines))
 
     async def loops(self, request: DeliveryRequest) -> bool:
         """Whether the message has been delivered to this recipient before, says its header. :raise TemporaryError:"""
