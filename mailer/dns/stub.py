@@ -64,6 +64,8 @@ def _same(one: dns.Query, other: dns.Query) -> bool:
 
 
 class _Datagram(protocol.DatagramProtocol):
+    transport: Any
+
     def __init__(self, server: tuple[str, int], octets: bytes, take: Callable[[bytes], None], refused: Any) -> None:
         self._server = server
         self._octets = octets
@@ -82,6 +84,8 @@ class _Datagram(protocol.DatagramProtocol):
 
 
 class _Stream(protocol.Protocol):
+    transport: Any
+
     def __init__(self, octets: bytes, take: Callable[[bytes], None], lost: Callable[[], None]) -> None:
         self._octets = octets
         self._take = take

@@ -47,6 +47,8 @@ class ClientConnection(Protocol):
     ``idle_limit`` is how long the connection may wait for something to do before it says QUIT by itself.
     """
 
+    transport: Any
+
     def __init__(
         self,
         conversation: Conversation,

@@ -55,8 +55,8 @@ class FakeResolver:
         literal = _literal(host)
         wanted = tuple(families)
         if literal is not None:
-            known = (str(literal),) if f"ipv{literal.version}" in wanted else ()
-            return Answer(known, True, True, self.ttl)
+            here = (str(literal),) if f"ipv{literal.version}" in wanted else ()
+            return Answer(here, True, True, self.ttl)
         known = [
             each for each in self.hosts.get(_fold(host), ()) if hosts and f"ipv{6 if ':' in each else 4}" in wanted
         ]

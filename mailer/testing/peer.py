@@ -102,6 +102,8 @@ class Mail:
 
 
 class _Session(Protocol):
+    transport: Any
+
     def __init__(self, peer: Peer, script: Script) -> None:
         self.peer = peer
         self.script = script

@@ -174,7 +174,8 @@ def balanced(addresses: list[Address], limit: int) -> list[Address]:
     rooms = {"ipv4": max(limit - half, limit - counts["ipv6"]), "ipv6": max(half, limit - counts["ipv4"])}
     if counts["ipv4"] < rooms["ipv4"]:
         rooms["ipv6"] = limit - counts["ipv4"]
-    chosen, others = [], []
+    chosen: list[Address] = []
+    others: list[Address] = []
     for each in addresses:
         rooms[each.family] -= 1
         (chosen if rooms[each.family] >= 0 else others).append(each)
