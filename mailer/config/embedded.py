@@ -28,6 +28,8 @@ mynetworks_style = host
 
 # Everybody at these domains has a Maildir below {directory}/mail, made when the first message comes.
 mydestination =
+alias_maps =
+alias_database =
 virtual_mailbox_domains = localhost, $myhostname
 virtual_mailbox_base = {directory}/mail
 virtual_mailbox_maps = regexp:{{ {{ /^([a-z0-9_][^@+\\/]*)(\\+[^@]*)?@/ $$1/ }} }}
