@@ -93,7 +93,7 @@ class Delivery:
     # One site: its servers in turn.
 
     async def _site(self, destination: Destination) -> None:
-        key = (destination.site, self._desk.policy.key(destination.site, self._request))
+        key = (destination.site, self._desk.policy.key(destination, self._request))
         visited = await self._reuse(key, destination)
         if not self._tally.left:
             return
@@ -104,13 +104,10 @@ class Delivery:
             self._final_nexthop = True
         await self._servers(destination, key, route.addresses, visited)
 
-    def _detects_loops(self, destination: Destination) -> bool:
-        return destination.port == 25 and not self._parameters.lmtp
-
     async def _route(self, destination: Destination) -> Route:
         if destination.path:
             return Route((Address(self._parameters.myhostname, destination.path),))
-        return await self._desk.finder.find(destination, self._detects_loops(destination))
+        return await self._desk.finder.find(destination, self._desk.detects_loops(destination))
 
     async def _reuse(self, key: Any, destination: Destination) -> str:
         """Deliver through an open session, if there is one. :return: the address that was tried, or ""."""
@@ -159,7 +156,7 @@ class Delivery:
     async def _greet(self, session: Session, destination: Destination) -> bool:
         session.queue_id = self._request.queue_id
         try:
-            await self._desk.greet(session, self._request, self._detects_loops(destination))
+            await self._desk.greet(session, destination, self._request)
         except (SiteFailed, MessageRefused) as failed:
             self._tally.fail(failed.reason, session, unreachable=isinstance(failed, SiteFailed))
             session.connection.quit()

@@ -15,12 +15,14 @@ from mailer.deliver.smtp.content import ContentFilter, header_of
 from mailer.deliver.smtp.destination import Destination, parse
 from mailer.deliver.smtp.downgrade import Downgrade, declares_eight_bits
 from mailer.deliver.smtp.flags import Flags
+from mailer.deliver.smtp.greeting import greet, hello
 from mailer.deliver.smtp.parameters import ClientParameters
+from mailer.deliver.smtp.policy import PlainPolicy, Policy
 from mailer.deliver.smtp.pool import Pool
 from mailer.deliver.smtp.reason import Reason
 from mailer.deliver.smtp.replyfilter import ReplyFilter
 from mailer.deliver.smtp.route import Address, Finder
-from mailer.deliver.smtp.session import MessageRefused, Policy, Session, greet, no_smtputf8
+from mailer.deliver.smtp.session import MessageRefused, Session, no_smtputf8
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
 from mailer.net.client import ClientConnection
@@ -32,16 +34,6 @@ from mailer.wire.smtp.replies import GARBAGE, PeerReply
 __all__ = ["Desk"]
 
 _MOST_DESTINATIONS = 10_000  # whose meaning is remembered
-
-
-class PlainPolicy:
-    """Sessions as they are after EHLO: neither encrypted nor authenticated."""
-
-    def key(self, site: str, request: DeliveryRequest) -> Any:
-        return ""
-
-    async def established(self, session: Session, request: DeliveryRequest) -> None:
-        return None
 
 
 class Desk:
@@ -156,13 +148,19 @@ class Desk:
         parameters = self.parameters
         return parameters.bind_address6 if address.family == "ipv6" else parameters.bind_address
 
-    async def greet(self, session: Session, request: DeliveryRequest, detect_loops: bool) -> None:
-        """From the greeting to a session that may carry mail. :raise SiteFailed, MessageRefused:"""
+    async def greet(self, session: Session, destination: Destination, request: DeliveryRequest) -> None:
+        """From a connection to a session that may carry mail. :raise SiteFailed, MessageRefused:"""
+        detect_loops = self.detects_loops(destination)
+        await self.policy.connected(session, destination, request)
         await greet(session, request, detect_loops, self)
-        offers = session.offers
-        if request.envelope.smtputf8 and not offers.smtputf8 and await self.needs_smtputf8(request):
+        await hello(session, request, detect_loops, self)
+        await self.policy.established(session, destination, request)
+        if request.envelope.smtputf8 and not session.offers.smtputf8 and await self.needs_smtputf8(request):
             raise MessageRefused(no_smtputf8(session))
-        await self.policy.established(session, request)
+
+    def detects_loops(self, destination: Destination) -> bool:
+        """Whether a server there that is ourselves means that mail goes round in circles."""
+        return destination.port == 25 and not self.parameters.lmtp
 
     def content(self, request: DeliveryRequest, session: Session, recipients: list[Recipient]) -> tuple[Any, ...]:
         """The arguments of ``content.prepare`` for a delivery."""
