@@ -15,7 +15,7 @@ from mailer.tables.text import escaped, valid
 
 __all__ = ["alias_entries", "external", "internal", "tokens"]
 
-_SPECIAL = '()<>@,;:\\".[]'
+_SPECIAL = '()<>@,;:\\".[]|!%'
 _ATOM = re.compile(rf"(?:[^{re.escape(_SPECIAL)}\s]|\\.|\\$)+", re.ASCII | re.DOTALL)
 _UNSAFE = re.compile(rf"[{re.escape(_SPECIAL)}\s]", re.ASCII)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.|\\$)*)"?', re.DOTALL)
@@ -45,7 +45,7 @@ def alias_entries(
         if not colon or colon == len(found) - 1 or any(token.kind == "," for token in found[:colon]):
             warn(f"{path}, line {number}: need name:value pair")
             continue
-        if any(token.kind == "@" for token in found[:colon]):
+        if any(token.kind in ("@", "%") for token in found[:colon]):
             warn(f"{path}, line {number}: name must be local")
             continue
         yield number, internal(found[:colon]), external(found[colon + 1 :])

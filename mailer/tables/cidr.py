@@ -1,6 +1,6 @@
 """``cidr:/file``: network address blocks (cidr_table(5)).
 
-Rules are tried in order. A table without IF and without ``!`` is indexed by prefix length, so that a block list of any
+Rules are tried in order; one about IPv4 says nothing about an IPv6 address, not even with ``!``. A table without IF and without ``!`` is indexed by prefix length, so that a block list of any
 size takes a few dict lookups.
 """
 
@@ -96,7 +96,7 @@ class _Rules:
         while at < len(rules):
             network, negated, value, end = rules[at]
             at += 1
-            if (address in network) is negated:
+            if network.bits != address[0] or (address in network) is negated:
                 if end is not None:
                     at = end
             elif end is None:

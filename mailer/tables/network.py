@@ -47,13 +47,13 @@ def parse_network(pattern: str) -> Network:
         return Network(*whole, whole[0])
     if not (mask.isascii() and mask.isdigit()):
         raise ValueError(f'bad mask value in "{text}"')
+    prefix = int(mask[-9:])
+    if prefix > (128 if ":" in address else 32):
+        raise ValueError(f'bad mask length in "{text}"')
     found = address_number(address)
     if found is None:
         raise ValueError(f'bad network value in "{text}"')
     bits, number = found
-    prefix = int(mask[-9:])
-    if prefix > bits:
-        raise ValueError(f'bad mask length in "{text}"')
     clean = number >> (bits - prefix) << (bits - prefix)
     if clean != number:
         better = _address_text(bits, clean)

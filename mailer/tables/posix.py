@@ -5,7 +5,8 @@ idea of what is an error, and the words in which it says so.
 
 One thing differs. Where several ways of matching begin at the same place, POSIX takes the longest and ``re`` the first
 that works. Whether a key matches is the same; what ``$1`` gets may differ when an alternative is the beginning of a later
-one, as in ``(a|ab)(c|bcd)``. Write the longer alternative first.
+one, as in ``(a|ab)(c|bcd)``, or something optional takes what the next group could have had, as in ``a?(ab)*``. Put the
+longer alternative first, and say where a match ends (``$``).
 """
 
 from __future__ import annotations
