@@ -15,7 +15,8 @@ def literal(domain: str) -> str | None:
     inner = domain[1:-1]
     try:
         if inner[:5].lower() == "ipv6:":
-            address = f"ipv6:{ipaddress.IPv6Address(inner[5:])}"
+            number = ipaddress.IPv6Address(inner[5:])
+            address = str(number.ipv4_mapped or f"ipv6:{number}")
         else:
             address = str(ipaddress.IPv4Address(inner))
     except ValueError:

@@ -7,6 +7,7 @@ decides, where there is one. The texts are those that Postfix gives to clients.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from mailer.addressing.lookup import AddressMap, Search
@@ -18,33 +19,43 @@ __all__ = ["Listing"]
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z)")
 _ALWAYS = frozenset(("postmaster", "mailer-daemon"))
 #: Codes that speak of a recipient, and what they become for a sender (RFC 3463 3.2).
-_FOR_SENDER = {"1.1": "1.7", "1.2": "1.8", "1.3": "1.7"}
+_FOR_SENDER = {"1.1": "1.7", "1.2": "1.8", "1.3": "1.7", "1.6": "1.7"}
 
 
 class Listing:
     """The tables that know who exists."""
 
     def __init__(self, settings: Any, tables: Any, search: Search) -> None:
-        def maps(title: str) -> AddressMap:
-            return AddressMap(settings.value(title), tables, search, title)
+        def maps(specs: Iterable[str], title: str) -> AddressMap:
+            return AddressMap(specs, tables, search, title)
 
-        common = [maps("canonical_maps"), maps("virtual_alias_maps")]
-        self._recipient_rewriting = [one for one in (maps("recipient_canonical_maps"), *common) if one]
-        self._sender_rewriting = [one for one in (maps("sender_canonical_maps"), *common) if one]
-        named = settings.show_user_unknown_table_name
+        common = [
+            maps(settings.canonical_maps, "canonical_maps"),
+            maps(settings.virtual_alias_maps, "virtual_alias_maps"),
+        ]
+        recipients = maps(settings.recipient_canonical_maps, "recipient_canonical_maps")
+        senders = maps(settings.sender_canonical_maps, "sender_canonical_maps")
+        self._recipient_rewriting = [one for one in (recipients, *common) if one]
+        self._sender_rewriting = [one for one in (senders, recipients, *common) if one]
+        #: The class's tables, code and text, where it has tables.
         self._classes = {
-            address_class: (maps(title), code, f"User unknown in {table} table" if named else "User unknown")
-            for address_class, title, code, table in (
-                ("local", "local_recipient_maps", settings.unknown_local_recipient_reject_code, "local recipient"),
-                (
-                    "virtual_mailbox",
-                    "virtual_mailbox_maps",
-                    settings.unknown_virtual_mailbox_reject_code,
-                    "virtual mailbox",
-                ),
-                ("relay", "relay_recipient_maps", settings.unknown_relay_recipient_reject_code, "relay recipient"),
-            )
+            "local": (
+                maps(settings.local_recipient_maps, "local_recipient_maps"),
+                settings.unknown_local_recipient_reject_code,
+                "local recipient",
+            ),
+            "virtual_mailbox": (
+                maps(settings.virtual_mailbox_maps, "virtual_mailbox_maps"),
+                settings.unknown_virtual_mailbox_reject_code,
+                "virtual mailbox",
+            ),
+            "relay": (
+                maps(settings.relay_recipient_maps, "relay_recipient_maps"),
+                settings.unknown_relay_recipient_reject_code,
+                "relay recipient",
+            ),
         }
+        self._names_table = settings.show_user_unknown_table_name
         self._alias_code = settings.unknown_virtual_alias_reject_code
         self._always = _ALWAYS | {settings.double_bounce_sender.lower()}
 
@@ -66,11 +77,12 @@ class Listing:
                 return None
         if destination.transport in ("error", "retry"):
             return self._undeliverable(shown, destination, role)
-        maps, code, text = self._classes.get(destination.address_class, (None, 0, ""))
-        if not maps or await _knows(maps, address, shown):
-            return None
         if destination.address_class == "local" and address.rpartition("@")[0].lower() in self._always:
             return None
+        maps, code, table = self._classes.get(destination.address_class, (None, 0, ""))
+        if not maps or await _knows(maps, address, shown):
+            return None
+        text = f"User unknown in {table} table" if self._names_table else "User unknown"
         return _reply(code, "1.1" if role == "Recipient" else "1.0", shown, role, text)
 
     def _undeliverable(self, shown: str, destination: Destination, role: str) -> Reply:

@@ -13,6 +13,7 @@ from typing import Any
 from mailer.addressing.domains import literal, own_addresses
 from mailer.addressing.rewriting import Completion
 from mailer.message.address import quote
+from mailer.message.status import TemporaryError
 from mailer.tables.match import DomainList, StringList, matches_subdomains
 
 __all__ = ["AddressClasses", "Resolved", "Resolver", "is_hostname"]
@@ -55,6 +56,7 @@ class AddressClasses:
         parents = matches_subdomains(settings, "relay_domains")
         self._relays = DomainList(settings.relay_domains, context, "relay_domains", parents)
         self._origin = origin.lower()
+        self._helpful = settings.helpful_warnings
 
     async def is_local(self, domain: str) -> bool:
         """Whether mail for the domain is ours: mydestination, inet_interfaces, proxy_interfaces."""
@@ -69,22 +71,27 @@ class AddressClasses:
     async def of_remote(self, domain: str) -> str:
         """The class of a domain that `is_local` denies."""
         if await self._aliases.match(domain):
+            await self._warn_of_overlap(domain, "virtual_alias_domains", self._mailboxes, self._relays)
             return "virtual_alias"
         if await self._mailboxes.match(domain):
+            await self._warn_of_overlap(domain, "virtual_mailbox_domains", self._relays)
             return "virtual_mailbox"
-        if await self._relays.match(domain):
-            return "relay"
-        return "default"
+        return "relay" if await self._relays.match(domain) else "default"
 
-    async def warn_of_overlap(self, domain: str) -> None:
-        """Say so when a local domain is listed as a virtual one, too: the virtual tables are not looked at then."""
-        if self._aliases and await self._aliases.match(domain):
-            self._warn_both(domain, "mydestination", "virtual_alias_domains")
-        if self._mailboxes and await self._mailboxes.match(domain):
-            self._warn_both(domain, "mydestination", "virtual_mailbox_domains")
+    async def local(self, domain: str) -> str:
+        """The class of a domain that `is_local` affirms."""
+        await self._warn_of_overlap(domain, "mydestination", self._aliases, self._mailboxes)
+        return "local"
 
-    def _warn_both(self, domain: str, one: str, other: str) -> None:
-        self._log.warning(f"do not list domain {domain} in BOTH {one} and {other}")
+    async def _warn_of_overlap(self, domain: str, title: str, *others: Any) -> None:
+        """Say so when a domain is in further lists: they have no say then."""
+        for other in others if self._helpful else ():
+            try:
+                listed = bool(other) and await other.match(domain)
+            except TemporaryError:
+                continue  # it has been logged, and the class is known in any case
+            if listed:
+                self._log.warning(f"do not list domain {domain} in BOTH {title} and {other.title}")
 
 
 class Resolver:
@@ -114,8 +121,7 @@ class Resolver:
         routed = _ROUTED(local) is not None
         minus = local.startswith("-") and not self._minus_user
         if is_local:
-            await self._classes.warn_of_overlap(domain)
-            return Resolved(whole, domain, "local", routed, minus)
+            return Resolved(whole, domain, await self._classes.local(domain), routed, minus)
         host = self._host(domain)
         if host is None:
             return Resolved(whole, domain, "default", routed, True)
@@ -146,6 +152,7 @@ class Resolver:
             if not self._may_route(local):
                 return local, saved, saved is not None
             local, domain = _split(local)
+            domain = None if domain is None else self._completion.complete_domain(domain)
 
     def _may_route(self, local: str) -> bool:
         return self._dequoted or quote(local + "@x") == local + "@x"

@@ -24,6 +24,7 @@ from mailer.clean.missing import MissingFields
 from mailer.clean.passage import Passage, Step, Writer
 from mailer.clean.recipients import RecipientStep
 from mailer.clean.rewriting import HeaderRewriting
+from mailer.clean.smtputf8 import Utf8Detection
 from mailer.clean.strict import Strictness, StrictRule
 from mailer.interfaces.sink import IMessageSink, IMessageWriter
 from mailer.message.envelope import Envelope, Recipient
@@ -92,10 +93,12 @@ def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
     rules = AddressRules(settings, addressing)
     checks = Checks(settings, context.tables)
     strictness = Strictness(settings)
+    detection = Utf8Detection(settings)
     header_rules: list[RuleFactory] = [
         MissingFields(settings, context.seconds),
         Hygiene(settings),
         HeaderRewriting(settings, addressing, rules),
+        detection,
     ]
     if strictness:
         header_rules.insert(0, partial(StrictRule, strictness))
@@ -111,6 +114,6 @@ def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
         *([characters] if characters else []),
         ContentStep(settings.header_size_limit, header_rules, bodies, stepwise, checks.any_header),
         # Milters that see every message belong here: all headers are as they will be, recipients not yet expanded.
-        RecipientStep(settings, addressing, rules),
+        RecipientStep(settings, addressing, rules, detection),
     ]
     return CleanSink(steps, rules, queue, context.log)

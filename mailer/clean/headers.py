@@ -36,7 +36,8 @@ class BodyRule(Protocol):
         The body begins with the empty line. :param last: no more comes. :raise MailError: the message is refused."""
 
 
-RuleFactory = Callable[[Passage], HeaderRule]
+#: Makes the rule for one message; None if it does not concern that message.
+RuleFactory = Callable[[Passage], HeaderRule | None]
 #: Given the fields of the primary section that describe the body; None if the body may pass as it is.
 BodyFactory = Callable[[Passage, list[Field]], BodyRule | None]
 
@@ -67,7 +68,7 @@ class _ContentWriter(PumpingWriter):
         super().__init__(passage, writer)
         self._step = step
         self._scanner = HeaderScanner(step.limit, step.whole_lines)
-        self._rules = [make(passage) for make in step.rules]
+        self._rules = [rule for make in step.rules if (rule := make(passage)) is not None]
         self._in_body = False
         self._body: BodyRule | None = None
         self._described: list[Field] = []

@@ -13,6 +13,7 @@ from typing import Any
 from mailer.addressing.lookup import AddressMap
 from mailer.clean.addresses import AddressRules, not_written
 from mailer.clean.passage import Passage, Writer
+from mailer.clean.smtputf8 import Utf8Detection
 from mailer.message.address import fold
 from mailer.message.envelope import Notify, Recipient
 from mailer.message.status import PermanentError, TemporaryError
@@ -25,8 +26,9 @@ _EXPANDED = Notify.SUCCESS
 class RecipientStep:
     """The rules for all messages of a service."""
 
-    def __init__(self, settings: Any, addressing: Any, rules: AddressRules) -> None:
+    def __init__(self, settings: Any, addressing: Any, rules: AddressRules, detection: Utf8Detection) -> None:
         self.rules = rules
+        self.detection = detection
         self.mapper = addressing.mapper
         self.always_bcc = settings.always_bcc
         self.keep_original = settings.enable_original_recipient
@@ -45,11 +47,12 @@ class RecipientStep:
 
 
 class _RecipientWriter:
-    __slots__ = ("_distribution", "_next", "_passage", "queue_id", "write")
+    __slots__ = ("_detection", "_distribution", "_next", "_passage", "queue_id", "write")
 
     def __init__(self, step: RecipientStep, passage: Passage, writer: Writer) -> None:
         self._passage = passage
         self._next = writer
+        self._detection = step.detection
         self._distribution = _Distribution(step, passage)
         if not step.plain:
             passage.prepare = self._distribution.advance
@@ -66,9 +69,13 @@ class _RecipientWriter:
             return ""
         if passage.refusal is not None:
             raise passage.refusal
-        for recipient in await self._distribution.settle():
+        recipients = await self._distribution.settle()
+        for recipient in recipients:
             self._next.recipient(recipient)
         envelope.sender = await passage.sender()
+        if self._detection.applies(envelope):
+            addresses = [envelope.sender, *[recipient.address for recipient in recipients]]
+            envelope.smtputf8 = not all(address.isascii() for address in addresses)
         return await self._next.commit()
 
     def abort(self) -> None:
