@@ -9,7 +9,7 @@ that is removed in the same batch is never written.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from mailer.message.status import Fate, Outcome
@@ -48,9 +48,10 @@ class Record:
 
     def __init__(self, message: int, outcomes: Iterable[tuple[int, Outcome]]) -> None:
         self.message = message
-        self.outcomes = outcomes
+        self.outcomes = dict(outcomes)
 
     def enter(self, batch: Batch) -> None:
+        batch.noted.append(self)
         batch.records.setdefault(self.message, {}).update(self.outcomes)
 
 
@@ -65,6 +66,7 @@ class Defer:
         self.set_flags = set_flags
 
     def enter(self, batch: Batch) -> None:
+        batch.noted.append(self)
         batch.defers.append((self.next_attempt, self.set_flags, self.message))
         batch.deferred.append(self.message)
 
@@ -80,6 +82,7 @@ class Move:
         self.now = now
 
     def enter(self, batch: Batch) -> None:
+        batch.noted.append(self)
         batch.moves.append((int(self.now), self.message, int(self.was)))
 
 
@@ -106,6 +109,7 @@ class Remove:
         self.file = file
 
     def enter(self, batch: Batch) -> None:
+        batch.noted.append(self)
         batch.removals.append(self.message)
         if self.file:
             batch.files.append(self.file)
@@ -130,17 +134,18 @@ class Batch:
     """What one transaction does."""
 
     def __init__(self) -> None:
-        self.inserts: list[Insert] = []
+        self.noted: list[Any] = []  # the jobs that the next six were made of
         self.records: dict[int, dict[int, Outcome]] = {}
         self.defers: list[tuple[float, int, int]] = []
         self.deferred: list[int] = []
         self.moves: list[tuple[int, int, int]] = []
         self.removals: list[int] = []
         self.files: list[str] = []  # queue ids whose content files go once the removal is durable
+        self.inserts: list[Insert] = []
         self.calls: list[Call] = []
 
     def __bool__(self) -> bool:
-        return bool(self.inserts or self.records or self.defers or self.moves or self.removals or self.calls)
+        return bool(self.inserts or self.noted or self.calls)
 
     @property
     def durable(self) -> bool:
@@ -150,14 +155,16 @@ class Batch:
 
     def notes(self) -> Batch:
         """The same without inserts and calls: what has to be written sooner or later, whatever becomes of this batch."""
-        rest = Batch()
-        rest.records, rest.defers, rest.deferred = self.records, self.defers, self.deferred
-        rest.moves, rest.removals, rest.files = self.moves, self.removals, self.files
-        return rest
+        return _batch(self.noted)
+
+    def single_notes(self) -> Iterator[Batch]:
+        """The same notes in as many batches."""
+        return (_batch([job]) for job in self.noted)
 
     def drop_notes(self) -> None:
         """Forget what ``notes`` has taken over."""
-        self.records, self.defers, self.deferred, self.moves, self.removals, self.files = {}, [], [], [], [], []
+        self.noted, self.records, self.defers, self.deferred = [], {}, [], []
+        self.moves, self.removals, self.files = [], [], []
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Run the statements, calls excepted. :raise sqlite3.Error:"""
@@ -184,6 +191,13 @@ class Batch:
                 call.error = error
                 connection.execute("ROLLBACK TO call")
             connection.execute("RELEASE call")
+
+
+def _batch(notes: list[Any]) -> Batch:
+    batch = Batch()
+    for job in notes:
+        job.enter(batch)
+    return batch
 
 
 def execute_many(connection: sqlite3.Connection, statement: str, row: str, rows: Sequence[Sequence[Any]]) -> None:

@@ -26,7 +26,7 @@ from mailer.queue.reader import Reader
 from mailer.queue.recovery import Opened, open_store
 from mailer.queue.writer import Writer
 
-__all__ = ["Database"]
+__all__ = ["Database", "thread_pool"]
 
 _NOTE_SECONDS = 0.02
 _MOST_NOTES = 200
@@ -34,6 +34,13 @@ _IO_THREADS = 4
 
 #: Verb, row number, queue id: what a tool has done.
 Request = tuple[str, int, str]
+
+
+def thread_pool(name: str) -> ThreadPool:
+    """Threads for blocking work. They are daemons: a process may end without ``stop``."""
+    pool = ThreadPool(0, _IO_THREADS, name)
+    pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+    return pool
 
 
 class Database:
@@ -65,8 +72,7 @@ class Database:
         self._freed = freed
         self._requested = requested
         self._poll_seconds = poll_seconds
-        self.pool = ThreadPool(0, _IO_THREADS, "mailer-queue-io")
-        self.pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # a process may end without stop
+        self.pool = thread_pool("mailer-queue-read")
         self._reader = Reader(layout.database, self.in_thread)
         self._writer: Writer | None = None
         self._lock = -1
@@ -81,7 +87,7 @@ class Database:
         """Open and recover. :raise: what ``open_store`` raises."""
         self.pool.start()
         try:
-            opened: Opened = await self.in_thread(open_store, self._layout)
+            opened: Opened = await self.in_thread(open_store, self._layout, self._disk)
         except BaseException:
             self.pool.stop()
             raise

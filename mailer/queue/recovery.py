@@ -42,7 +42,7 @@ class Opened:
     postfix_mail: int
 
 
-def open_store(layout: Layout) -> Opened:
+def open_store(layout: Layout, disk: Disk) -> Opened:
     """:raise QueueInUse: :raise SchemaError: it cannot be used. :raise OSError:"""
     layout.create()
     lock = _take_lock(layout.lock)
@@ -52,6 +52,8 @@ def open_store(layout: Layout) -> Opened:
         connection = connect(layout.database)
         try:
             prepare(connection)
+            disk.sync_directory(layout.root)
+            disk.sync_directory(layout.queue_directory)
             return _recover(layout, connection, lock)
         except BaseException:
             connection.close()

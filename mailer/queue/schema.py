@@ -106,6 +106,7 @@ def connect(path: str, readonly: bool = False) -> sqlite3.Connection:
             connection.execute(f"PRAGMA page_size = {_PAGE}")  # counts only while the file is empty
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:

@@ -28,7 +28,7 @@ from mailer.queue import reading, surgery
 from mailer.queue.batch import Defer, Insert, Move, Record, Remove
 from mailer.queue.claiming import Loaded, load_all, mark_active, mark_corrupt
 from mailer.queue.content import Contents, InlineContent
-from mailer.queue.database import Database, Request
+from mailer.queue.database import Database, Request, thread_pool
 from mailer.queue.disk import Disk
 from mailer.queue.entry import QueueEntry
 from mailer.queue.failure import as_mail_error
@@ -85,7 +85,8 @@ class SqliteQueue:
         self._database = Database(
             self._layout, reactor, log, self._disk, self._stored, self.unlink, self._requested, poll_seconds
         )
-        self._spool = Spool(self._layout, reactor, self._database.pool, self._disk)
+        # Threads of their own: reading must not wait behind the syncing of big contents.
+        self._spool = Spool(self._layout, reactor, thread_pool("mailer-queue-write"), self._disk)
         self._contents = Contents(self._layout, self._database, inline_budget)
         self._space = Space(self._measure, time.monotonic, log, minfree, size_limit)
         self._consumer: Any = None
@@ -121,6 +122,7 @@ class SqliteQueue:
             ConfigErrors. :raise OSError:
         """
         opened = await self._database.start()
+        self._spool.pool.start()
         self._number = opened.number
         if opened.postfix_mail:
             self._log.warning(
@@ -138,7 +140,9 @@ class SqliteQueue:
 
     async def stop(self) -> None:
         """Write what has been told so far, then close. Messages not yet handed over for commit are refused."""
-        await self._database.stop()
+        if not self._database.closed:
+            await self._database.stop()
+            self._spool.pool.stop()
 
     def requeue_through(self, sink: Any, header: Callable[[str], bytes]) -> None:
         """Send requeued messages through this IMessageSink (the cleaning chain of local mail) from now on.

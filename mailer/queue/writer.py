@@ -129,17 +129,36 @@ class Writer:
 
     def _recover(self, batch: Batch, error: Exception) -> None:
         """Nothing of the batch was written: refuse what can be refused, keep the rest for the next."""
-        now = time.monotonic()
-        if now - self._complained >= 60:
-            self._complained = now
-            self._complain(f"mail queue: {error}")
-        self._kept = batch.notes()
+        self._trouble(f"mail queue: {error}")
+        everybody = concerns_all(error)
+        if everybody:
+            self._kept = batch.notes()
+        else:
+            self._write_singly(batch)
         batch.drop_notes()
         for call in batch.calls:
             call.error = error
-        one_by_one = len(batch.inserts) > 1 and not concerns_all(error)
+        one_by_one = len(batch.inserts) > 1 and not everybody
         for insert in batch.inserts:
             insert.error = self._alone(insert) if one_by_one else error
+
+    def _write_singly(self, batch: Batch) -> None:
+        """One note that cannot be written must not keep the others from it for ever."""
+        for note in batch.single_notes():
+            error = self._transaction(note)
+            if error is None:
+                self._settled(note)
+            elif concerns_all(error):
+                for job in note.noted:
+                    job.enter(self._kept)
+            else:
+                self._complain(f"mail queue: a note is lost, its delivery may be repeated: {error}")
+
+    def _trouble(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._complained >= 60:
+            self._complained = now
+            self._complain(text)
 
     def _alone(self, insert: Insert) -> Exception | None:
         batch = Batch()
@@ -155,7 +174,7 @@ class Writer:
                 self._version = version
                 self._changed(self._connection)
         except sqlite3.Error as error:
-            self._complain(f"mail queue: {error}")
+            self._trouble(f"mail queue: {error}")
 
     def _close(self) -> None:
         try:

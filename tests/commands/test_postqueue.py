@@ -12,7 +12,7 @@ from queues import Bench, Tools
 from mailer.commands import postqueue
 from mailer.message.envelope import Recipient
 from mailer.message.status import Outcome
-from mailer.receive.maildrop import Submission, drop
+from mailer.receive.maildrop import Submission, drop, maildrop_directory
 
 DOWN = (
     "postqueue: warning: Mail system is down -- accessing queue directly"
@@ -77,8 +77,8 @@ def test_listing_what_has_never_been_started(bench):
 
 
 def test_the_maildrop_is_listed(bench):
-    maildrop = os.path.join(bench.directory, "maildrop")
-    os.mkdir(maildrop)
+    maildrop = maildrop_directory(bench.directory)
+    os.makedirs(maildrop)
     name = drop(maildrop, Submission("me", [Recipient("you@example.org")]), [b"x\r\n"])
     with open(os.path.join(maildrop, "NONSENSE"), "w") as file:
         file.write("{")

@@ -9,7 +9,7 @@ from queues import Bench, Tools
 
 from mailer.commands import postsuper
 from mailer.message.envelope import Recipient
-from mailer.receive.maildrop import Submission, drop
+from mailer.receive.maildrop import Submission, drop, maildrop_directory
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_options_are_carried_out_in_order_and_summed_up_together(bench, four):
 
 
 def test_the_maildrop(bench):
-    maildrop = os.path.join(bench.directory, "maildrop")
-    os.mkdir(maildrop)
+    maildrop = maildrop_directory(bench.directory)
+    os.makedirs(maildrop)
     names = [drop(maildrop, Submission("me", [Recipient("you@example.org")]), [b"x\r\n"]) for _ in range(3)]
     assert run(bench, "-h", names[0]) == ["Placed on hold: 0 messages"]
     assert run(bench, "-d", names[0]) == [f"{names[0]}: removed", "Deleted: 1 message"]

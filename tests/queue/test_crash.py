@@ -56,6 +56,7 @@ class MortalDisk(Disk):
         self.last = last
         self.halfway = halfway
         self.steps = []
+        self.born = False  # opening the store is one transaction of SQLite's, and not looked into
         self.dead = False
         self.synced = set()
         self.named = set()
@@ -66,6 +67,8 @@ class MortalDisk(Disk):
         self.lock = threading.RLock()
 
     def _step(self, name):
+        if not self.born:
+            return
         if not self.dead and len(self.steps) + 1 == self.last:
             self.dead = True
             self.reactor.callFromThread(lambda: None)
@@ -192,6 +195,7 @@ class Life:
     async def _scenario(self):
         queue = self.queue
         await queue.start()
+        self.disk.born = True
         first = await self._put(SMALL)
         big = await self._put(BIG)
         aborted = queue.open(Envelope())
