@@ -1,7 +1,7 @@
 """``cidr:/file``: network address blocks (cidr_table(5)).
 
-Rules are tried in order; one about IPv4 says nothing about an IPv6 address, not even with ``!``. A table without IF and without ``!`` is indexed by prefix length, so that a block list of any
-size takes a few dict lookups.
+Rules are tried in order; one about IPv4 says nothing about an IPv6 address, not even with ``!``. A table without IF and
+without ``!`` is indexed by prefix length, so that a block list of any size takes a few dict lookups.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class _Parser:
             branches.append(self._branch())
 
     def _branch(self) -> bytes:
-        parts = []
+        parts: list[bytes] = []
         while True:
             token, length = self._peek()
             if token in (b"", b"|") or (token == b")" and self._depth):

@@ -54,6 +54,11 @@ class Found:
     key: str
 
 
+# The members as plain numbers: ``&`` of two flags takes longer than a lookup.
+_FULL, _NOEXT, _AT_DOMAIN, _DOMAIN = int(Find.FULL), int(Find.NOEXT), int(Find.AT_DOMAIN), int(Find.DOMAIN)
+_LOCAL, _LOCAL_AT, _LOCALPART_AT = int(Find.LOCALPART_IF_LOCAL), int(Find.LOCALPART_AT_IF_LOCAL), int(Find.LOCALPART_AT)
+_PARENTS, _DOT_PARENTS = int(Find.PARENTS), int(Find.DOT_PARENTS)
+
 IsLocal = Callable[[str], Awaitable[bool]]
 
 
@@ -66,7 +71,10 @@ def split_extension(local: str, delimiters: str, owner_request_special: bool = T
     """``user, +extension`` of a local part, at the first of the ``delimiters`` (recipient_delimiter); the extension is ""
     when there is none. Some names are never split: postmaster, mailer-daemon, double-bounce, and with ``-`` as a delimiter
     and owner_request_special also owner-list and list-request."""
-    if not delimiters:
+    for char in delimiters:
+        if char in local:
+            break
+    else:
         return local, ""
     lowered = local.lower()
     if lowered in ("postmaster", "mailer-daemon", "double-bounce"):
@@ -91,7 +99,7 @@ async def _ask(table: Any, key: str) -> str | None:
     """The key in its quoted form, then as it stands if that differs."""
     quoted = quote(key)
     value: str | None = await table.lookup(quoted)
-    if value is None and quoted != key:
+    if value is None and quoted is not key and quoted != key:
         value = await table.lookup(key)
     return value
 
@@ -110,7 +118,10 @@ async def find_address(
     :param is_local: tells whether a domain is one of ours: myorigin, mydestination, or an address literal of
         inet_interfaces or proxy_interfaces.
     """
-    if strategy & Find.FULL:
+    if not table:
+        return None
+    wanted = int(strategy)
+    if wanted & _FULL:
         value = await _ask(table, address)
         if value is not None:
             return Found(value, "", address)
@@ -120,26 +131,24 @@ async def find_address(
     local, at, domain = address.rpartition("@")
     if not at:
         local, domain = address, ""
-    user, extension = (
-        split_extension(local, delimiters, owner_request_special) if strategy & Find.NOEXT else (local, "")
-    )
+    user, extension = split_extension(local, delimiters, owner_request_special) if wanted & _NOEXT else (local, "")
     if extension:
         value = await _ask(table, user + at + domain)
         if value is not None:
             return Found(value, extension, user + at + domain)
-    if strategy & (Find.LOCALPART_IF_LOCAL | Find.LOCALPART_AT_IF_LOCAL):
+    if wanted & (_LOCAL | _LOCAL_AT):
         local_domain = bool(at) and is_local is not None and await is_local(domain)
-        found = await _find_local(table, local, user, extension, strategy) if local_domain else None
+        found = await _find_local(table, local, user, extension, wanted) if local_domain else None
         if found is not None:
             return found
     if not at:
         return None
-    return await _find_by_domain(table, local, user, extension, domain, strategy)
+    return await _find_by_domain(table, local, user, extension, domain, wanted)
 
 
-async def _find_local(table: Any, local: str, user: str, extension: str, strategy: Find) -> Found | None:
-    for flag, ending in ((Find.LOCALPART_IF_LOCAL, ""), (Find.LOCALPART_AT_IF_LOCAL, "@")):
-        if strategy & flag:
+async def _find_local(table: Any, local: str, user: str, extension: str, wanted: int) -> Found | None:
+    for flag, ending in ((_LOCAL, ""), (_LOCAL_AT, "@")):
+        if wanted & flag:
             found = await _find_localpart(table, local, user, extension, ending)
             if found is not None:
                 return found
@@ -166,22 +175,20 @@ async def _ask_local(table: Any, name: str, ending: str) -> str | None:
     return value
 
 
-async def _find_by_domain(
-    table: Any, local: str, user: str, extension: str, domain: str, strategy: Find
-) -> Found | None:
-    if strategy & Find.AT_DOMAIN:
+async def _find_by_domain(table: Any, local: str, user: str, extension: str, domain: str, wanted: int) -> Found | None:
+    if wanted & _AT_DOMAIN:
         value = await table.lookup("@" + domain)
         if value is not None:
             return Found(value, "", "@" + domain)
-    if strategy & Find.DOMAIN:
+    if wanted & _DOMAIN:
         keys = [domain]
-        if strategy & (Find.PARENTS | Find.DOT_PARENTS):
-            keys += parent_keys(domain, bool(strategy & Find.PARENTS))
+        if wanted & (_PARENTS | _DOT_PARENTS):
+            keys += parent_keys(domain, bool(wanted & _PARENTS))
         for key in keys:
             value = await table.lookup(key)
             if value is not None:
                 return Found(value, "", key)
-    if strategy & Find.LOCALPART_AT:
+    if wanted & _LOCALPART_AT:
         return await _find_localpart(table, local, user, extension, "@")
     return None
 
@@ -221,13 +228,18 @@ async def find_host_address(table: Any, address: str) -> Found | None:
     return None
 
 
+_TRANSPORT_PLAIN = Find.FULL | Find.NOEXT | Find.DOMAIN | Find.PARENTS
+_TRANSPORT_DOTTED = Find.FULL | Find.NOEXT | Find.DOMAIN | Find.DOT_PARENTS
+_ACCESS_PLAIN = _TRANSPORT_PLAIN | Find.LOCALPART_AT
+_ACCESS_DOTTED = _TRANSPORT_DOTTED | Find.LOCALPART_AT
+
+
 async def find_mail_access(
     table: Any, address: str, parents_plain: bool, delimiters: str = "", owner_request_special: bool = True
 ) -> Found | None:
     """access(5) "EMAIL ADDRESS PATTERNS": ``user+ext@domain``, ``user@domain``, ``domain`` and its parents,
     ``user+ext@``, ``user@``."""
-    parents = Find.PARENTS if parents_plain else Find.DOT_PARENTS
-    strategy = Find.FULL | Find.NOEXT | Find.DOMAIN | parents | Find.LOCALPART_AT
+    strategy = _ACCESS_PLAIN if parents_plain else _ACCESS_DOTTED
     return await find_address(table, address, delimiters, strategy, None, owner_request_special)
 
 
@@ -235,8 +247,7 @@ async def find_transport(
     table: Any, address: str, parents_plain: bool, delimiters: str = "", owner_request_special: bool = True
 ) -> Found | None:
     """transport(5): ``user+ext@domain``, ``user@domain``, ``domain`` and its parents, ``*``."""
-    parents = Find.PARENTS if parents_plain else Find.DOT_PARENTS
-    strategy = Find.FULL | Find.NOEXT | Find.DOMAIN | parents
+    strategy = _TRANSPORT_PLAIN if parents_plain else _TRANSPORT_DOTTED
     found = await find_address(table, address, delimiters, strategy, None, owner_request_special)
     if found is not None:
         return found

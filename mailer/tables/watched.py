@@ -123,7 +123,7 @@ class Watched(Generic[Content]):
         self._tell(warnings)
 
     def _complain(self, error: Exception) -> None:
-        text = error.strerror if isinstance(error, OSError) else str(error)
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
         if text != self._complained:
             self._complained = text
             self._context.log.warning(f"{self._path} has changed and cannot be read, going on with what it was: {text}")
