@@ -6,7 +6,7 @@ they have begun.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,8 @@ _IN_THREADS = 100
 
 @dataclass(frozen=True)
 class Shared:
-    """What outlives a reload. ``queue`` is the IQueue, the last of all sinks."""
+    """What outlives a reload. ``queue`` is the IQueue, the last of all sinks; ``flush`` tries a domain's mail now (ETRN);
+    ``sweep`` watches the time limits of all sessions."""
 
     reactor: Any
     seconds: Callable[[], float]
@@ -43,6 +44,8 @@ class Shared:
     dns: Any
     queue: Any
     anvil: Any
+    sweep: Any
+    flush: Callable[[str], Awaitable[None]]
 
 
 class Parts:
@@ -128,7 +131,8 @@ class Parts:
             )
             access = Access(context, addressing, networks)
             sink = self.sink(settings.cleanup_service_name)
-            return SmtpdFactory(context, access, addressing, sink, anvil=self.shared.anvil)
+            shared = self.shared
+            return SmtpdFactory(context, access, addressing, sink, shared.anvil, shared.flush, shared.sweep)
         except ConfigError as error:
             raise error.at(service.file, service.line) from error
 

@@ -31,8 +31,10 @@ from mailer.master.parts import Parts, Shared
 from mailer.master.plan import Plan
 from mailer.master.poke import Poke
 from mailer.master.sockets import CannotBind, bind_unix
+from mailer.net.sweep import Sweep
 from mailer.queue.store import SqliteQueue
 from mailer.receive.anvil import Anvil
+from mailer.receive.pickup import received_locally
 from mailer.schedule.qmgr import Qmgr
 
 __all__ = ["SingleLayout"]
@@ -105,9 +107,12 @@ class SingleLayout(Service):
             settings.smtpd_client_ipv4_prefix_length,
             settings.smtpd_client_ipv6_prefix_length,
         )
-        shared = Shared(reactor, self._seconds, self._maillog, Resolver(reactor), self._queue, anvil)
+        shared = Shared(
+            reactor, self._seconds, self._maillog, Resolver(reactor), self._queue, anvil, Sweep(reactor), self._flush
+        )
         self._parts = parts = Parts(plan, shared)
         self._tell(parts)
+        self._requeue_through(parts)
         self._qmgr = Qmgr(parts.qmgr, self._queue, parts.addressing, parts.transports, parts.reporter)
         await self._qmgr.start()
         self._start_pickup(parts)
@@ -118,6 +123,20 @@ class SingleLayout(Service):
         self._log.info(
             f"daemon started -- version {settings.mail_version}, configuration {plan.configuration.directory}"
         )
+
+    async def _flush(self, domain: str) -> None:
+        if self._qmgr is not None:
+            await self._qmgr.flush(domain=domain)
+
+    def _requeue_through(self, parts: Parts) -> None:
+        """Requeued mail passes through cleaning as local mail does (postsuper -r)."""
+        context = parts.pickup_context()
+        settings, seconds = context.settings, self._seconds
+
+        def received(queue_id: str) -> bytes:
+            return received_locally(settings.myhostname, settings.mail_name, os.getuid(), queue_id, seconds())
+
+        self._queue.requeue_through(context.sink, received)
 
     def _start_pickup(self, parts: Parts) -> None:
         self._pickup = build_pickup(parts.pickup_context(), parts.reporter)
@@ -158,6 +177,7 @@ class SingleLayout(Service):
         for problem in plan.problems:
             self._log.warning(str(problem))
         self._tell(parts)
+        self._requeue_through(parts)
         self._qmgr.reconfigure(parts.qmgr, parts.addressing, parts.transports, parts.reporter)
         self._listening.listen(parts.factories)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")

@@ -21,7 +21,7 @@ from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import MailError
 from mailer.receive.maildrop import MalformedDrop, Submission, names, take
 
-__all__ = ["Pickup", "Returns"]
+__all__ = ["Pickup", "Returns", "received_locally"]
 
 _CHUNK = 1 << 16
 _SCAN_LIMIT = 1000
@@ -132,7 +132,7 @@ class Pickup:
             self._context.log.info(f"{writer.queue_id}: uid={submission.uid} from=<{submission.sender}>")
             for recipient in submission.recipients:
                 writer.recipient(recipient)
-            writer.write(self._received(submission, writer.queue_id, now))
+            writer.write(received_locally(self._host, self._mail_name, submission.uid, writer.queue_id, now))
             while chunk := await self._thread(file.read, _CHUNK):
                 writer.write(chunk)
                 await gate.opened()
@@ -168,8 +168,9 @@ class Pickup:
         await self._thread(os.rename, source, target)
         return True
 
-    def _received(self, submission: Submission, queue_id: str, now: float) -> bytes:
-        return (
-            f"Received: by {self._host} ({self._mail_name}, from userid {submission.uid})\r\n"
-            f"\tid {queue_id}; {mail_date(time.localtime(now))}\r\n"
-        ).encode("utf-8", "surrogateescape")
+
+def received_locally(host: str, mail_name: str, uid: int, queue_id: str, now: float) -> bytes:
+    """The Received header of a message that came over no network."""
+    return (
+        f"Received: by {host} ({mail_name}, from userid {uid})\r\n\tid {queue_id}; {mail_date(time.localtime(now))}\r\n"
+    ).encode("utf-8", "surrogateescape")
