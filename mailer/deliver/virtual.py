@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
+from mailer.deliver.hands.hands import Hands
+from mailer.deliver.hands.identity import Identity
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
-from mailer.deliver.mailbox.hands import Hands
-from mailer.deliver.mailbox.identity import Identity
 from mailer.deliver.mailbox.prefix import delivery_headers
 from mailer.interfaces.transport import ITransport
 from mailer.message.address import fold, quote

@@ -39,7 +39,7 @@ class DeliveryRequest:
     attempt was handed to the transport. ``recipients`` hold the addresses to present at the nexthop.
     ``probe`` asks a transport to find out whether delivery would work, without delivering. ``busy`` says that more mail
     waits for this nexthop or that the last delivery to it has only just ended, so that a kept connection will soon be of
-    use (smtp_connection_cache_on_demand).
+    use (smtp_connection_cache_on_demand). ``size`` is the message's as Postfix counts it (IQueueEntry.size).
     """
 
     queue_id: str
@@ -52,4 +52,5 @@ class DeliveryRequest:
     started: float = 0.0
     probe: bool = False
     busy: bool = False
+    size: int = 0
     context: Any = None  # the scheduler's own; transports leave it alone

@@ -16,11 +16,12 @@ from zope.interface import implementer
 from mailer.interfaces.context import Context
 from mailer.interfaces.report import IReporter
 from mailer.message.envelope import Envelope, Recipient
+from mailer.message.section import header_section
 from mailer.message.status import MailError, Outcome
 from mailer.net.gate import Gate
 from mailer.report.decision import Decision
 from mailer.report.notice import Notice, Original, Site, closing, opening
-from mailer.report.original import header_section, message_id
+from mailer.report.original import message_id
 from mailer.report.templates import load
 
 __all__ = ["Reporter"]

@@ -98,6 +98,7 @@ class Delivery:
             self._desk.seconds(),
             message.probe,
             busy,
+            queued.size,
         )
         self._request = request
         self._coroutine = transport.deliver(request, self)

@@ -1,12 +1,11 @@
-"""Content on its way into a mailbox: CRLF becomes LF, ``From `` at a line's start is marked. In bulk, whatever the pieces."""
+"""Content on its way into a mailbox or a command: CRLF becomes LF, certain line starts are marked. In bulk, whatever the
+pieces are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-__all__ = ["mark_from", "unix_lines"]
-
-_FROM = b"From "
+__all__ = ["mark_from", "stuff_dots", "unix_lines"]
 
 
 def unix_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -25,14 +24,25 @@ def unix_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def mark_from(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """``From `` at the start of a line becomes ``>From ``; the first piece begins a line."""
+    return _marked(pieces, b"From ", b">")
+
+
+def stuff_dots(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A line that begins with a dot gets another one; the first piece begins a line."""
+    return _marked(pieces, b".", b".")
+
+
+def _marked(pieces: Iterable[bytes], start: bytes, mark: bytes) -> Iterator[bytes]:
+    plain, marked = b"\n" + start, b"\n" + mark + start
     fresh, held = True, b""
     for piece in pieces:
         data = held + piece
         if fresh:
             data = b"\n" + data
-        data = data.replace(b"\nFrom ", b"\n>From ")
+        data = data.replace(plain, marked)
         begun = data[data.rfind(b"\n") + 1 :] if b"\n" in data else None
-        held = begun if begun is not None and len(begun) < len(_FROM) and _FROM.startswith(begun) else b""
+        # The start of a line whose rest may make it one of those is kept for the next piece.
+        held = begun if begun is not None and len(begun) < len(start) and start.startswith(begun) else b""
         out = data[1 if fresh else 0 : len(data) - len(held)]
         fresh = bool(held) or data.endswith(b"\n")
         if out:

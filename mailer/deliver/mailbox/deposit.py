@@ -63,6 +63,9 @@ class WriteFailure(Exception):
         self.denied = denied
         self.advice = advice
 
+    def as_data(self) -> dict[str, Any]:
+        return {"status": self.status, "reason": self.reason, "denied": self.denied, "advice": self.advice}
+
     @classmethod
     def from_os(cls, what: str, error: OSError) -> WriteFailure:
         """:param what: the action that failed, such as ``create maildir file /x``."""

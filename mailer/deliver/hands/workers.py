@@ -1,4 +1,4 @@
-"""Worker processes, one for each user that mail is written for: started when needed, ended when idle, bounded in number."""
+"""Worker processes, one for each user that something is done for: started when needed, ended when idle, bounded in number."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThreadPool
 
-from mailer.deliver.mailbox.deposit import Deposit
-from mailer.deliver.mailbox.identity import Identity
-from mailer.deliver.mailbox.lane import Lane
+from mailer.deliver.hands.identity import Identity
+from mailer.deliver.hands.lane import Lane
 from mailer.message.status import TemporaryError
 
 __all__ = ["Workers", "start_process"]
 
-#: Messages that one worker has in hand at once; more of them share the disk's flushes.
+#: Requests that one worker has in hand at once; more of them share the disk's flushes.
 _LANES = 16
 _MOST_WORKERS = 50
 
@@ -30,7 +29,7 @@ def start_process(identity: Identity, sockets: list[socket.socket]) -> subproces
     groups = ",".join(str(group) for group in identity.groups)
     numbers = [end.fileno() for end in sockets]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path))}
-    command = [sys.executable, "-m", "mailer.deliver.mailbox.worker", str(identity.uid), str(identity.gid), groups]
+    command = [sys.executable, "-m", "mailer.deliver.hands.worker", str(identity.uid), str(identity.gid), groups]
     return subprocess.Popen(
         command + [str(number) for number in numbers],
         stdin=subprocess.DEVNULL,
@@ -70,11 +69,13 @@ class Workers:
         self._waiting: deque[Deferred[None]] = deque()
         self._sweep: Any = None
 
-    async def deliver(self, identity: Identity, deposit: Deposit, content: Any) -> None:
-        """:raise WriteFailure: :raise MailError:"""
+    async def ask(
+        self, identity: Identity, request: dict[str, Any], content: Any = None
+    ) -> tuple[dict[str, Any], bytes]:
+        """As `Lane.ask`, of a worker that is ``identity``. :raise MailError:"""
         worker, lane = await self._lane(identity)
         try:
-            await lane.deliver(deposit, content)
+            return await lane.ask(request, content)
         finally:
             if not lane.lost:
                 worker.free.append(lane)
@@ -112,7 +113,7 @@ class Workers:
         except OSError as error:
             for ours, _ in pairs:
                 ours.close()
-            raise TemporaryError(f"cannot start a mailbox worker process: {error.strerror}") from error
+            raise TemporaryError(f"cannot start a delivery worker process: {error.strerror}") from error
         finally:
             del self._starting[identity]
             for _, end in pairs:

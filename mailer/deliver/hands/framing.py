@@ -1,9 +1,6 @@
-"""What travels between this process and a worker: a length of four octets, a JSON header, then content of announced size.
+"""What travels between this process and a worker: a length of four octets, a JSON header, then ``size`` octets.
 
-    -> {"deposit": {...}, "size": 4711} and 4711 octets of content
-    <- {} when the message is durable, or {"status": ..., "reason": ..., "denied": ..., "advice": ...}
-
-One request at a time on each connection. A connection that ends in the middle of a request cancels it.
+One request at a time on each connection, then its answer. A connection that ends in the middle of a request cancels it.
 """
 
 from __future__ import annotations
@@ -13,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["MOST_HEADER", "LostConnection", "content", "pack", "read_header"]
+__all__ = ["LostConnection", "content", "pack", "read_header", "unpack"]
 
 #: No header is longer; whoever announces more is not understood.
 MOST_HEADER = 1 << 18
@@ -25,21 +22,26 @@ class LostConnection(Exception):
     """The other side has gone, or talks nonsense."""
 
 
-def pack(header: dict[str, Any]) -> bytes:
-    data = json.dumps(header).encode("ascii")
+def pack(header: dict[str, Any], size: int) -> bytes:
+    """A header that announces ``size`` octets of content."""
+    data = json.dumps({**header, "size": size}).encode("ascii")
     return LENGTH.pack(len(data)) + data
 
 
-def unpack(data: bytes | bytearray) -> dict[str, Any] | None:
-    """The header at the beginning of ``data``; None while it is incomplete. :raise LostConnection:"""
+def unpack(data: bytes | bytearray) -> tuple[dict[str, Any], bytes] | None:
+    """Header and content of a frame that is all of ``data``; None while it is incomplete. :raise LostConnection:"""
     if len(data) < LENGTH.size:
         return None
     (length,) = LENGTH.unpack_from(data)
     if length > MOST_HEADER:
         raise LostConnection(f"a header of {length} octets")
-    if len(data) < LENGTH.size + length:
+    start = LENGTH.size + length
+    if len(data) < start:
         return None
-    return _decoded(bytes(data[LENGTH.size : LENGTH.size + length]))
+    header = _decoded(bytes(data[LENGTH.size : start]))
+    if len(data) < start + header["size"]:
+        return None
+    return header, bytes(data[start:])
 
 
 def read_header(receive: Callable[[int], bytes]) -> dict[str, Any] | None:
@@ -72,6 +74,6 @@ def _decoded(data: bytes) -> dict[str, Any]:
         header = json.loads(data)
     except ValueError as error:
         raise LostConnection("a header that is no JSON") from error
-    if not isinstance(header, dict):
-        raise LostConnection("a header that is no object")
+    if not isinstance(header, dict) or not isinstance(header.get("size"), int):
+        raise LostConnection("a header that announces nothing")
     return header

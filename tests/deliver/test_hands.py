@@ -1,4 +1,4 @@
-"""Who writes: worker processes with their own rights, connections to them, threads of this process."""
+"""Who does the work: worker processes with their own rights, connections to them, threads of this process."""
 
 import asyncio
 import os
@@ -14,13 +14,13 @@ from deliveries import BODY, CONTENT
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
-from mailer.deliver.mailbox import framing, worker
-from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
-from mailer.deliver.mailbox.hands import Hands
-from mailer.deliver.mailbox.identity import Identity, become
-from mailer.deliver.mailbox.lane import Lane
-from mailer.deliver.mailbox.workers import start_process
-from mailer.deliver.mailbox.writing import MailboxWriter
+from mailer.deliver.hands import framing, worker
+from mailer.deliver.hands.hands import Hands
+from mailer.deliver.hands.identity import Identity, become
+from mailer.deliver.hands.lane import Lane
+from mailer.deliver.hands.tasks import Tasks
+from mailer.deliver.hands.workers import start_process
+from mailer.deliver.mailbox.deposit import Deposit
 from mailer.message.status import TemporaryError
 from mailer.testing.log import RecordingLog
 from mailer.testing.queue import MemoryContent
@@ -29,13 +29,17 @@ root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebo
 
 
 def request(deposit, content=CONTENT):
-    return framing.pack({"deposit": deposit.as_data(), "size": len(content)}) + content
+    return framing.pack({"task": "deposit", "deposit": deposit.as_data()}, len(content)) + content
 
 
 def reachable(path):
     """Let others pass through the directories that tests are given."""
     for directory in (path, path.parent, path.parent.parent):
         os.chmod(directory, 0o711)
+
+
+def ask(path):
+    return {"task": "deposit", "deposit": box(path).as_data()}
 
 
 def box(path):
@@ -46,7 +50,7 @@ def box(path):
 
 
 def test_headers_are_bounded():
-    for nonsense in (b"\xff\xff\xff\xff", b"\0\0\0\2[]", b"\0\0\0\2xx"):
+    for nonsense in (b"\xff\xff\xff\xff", b"\0\0\0\2[]", b"\0\0\0\2xx", b"\0\0\0\2{}"):
         with pytest.raises(framing.LostConnection):
             framing.unpack(nonsense)
         rest = [nonsense]
@@ -60,12 +64,13 @@ def _take(rest, size):
 
 
 def test_headers_arrive_in_any_pieces():
-    whole = framing.pack({"reason": "\udcff caf\u00e9"})
+    header = {"reason": "\udcff caf\u00e9"}
+    whole = framing.pack(header, 3) + b"abc"
     for end in range(len(whole)):
         assert framing.unpack(whole[:end]) is None
-    assert framing.unpack(whole) == {"reason": "\udcff caf\u00e9"}
+    assert framing.unpack(whole) == ({**header, "size": 3}, b"abc")
     rest = [whole]
-    assert framing.read_header(lambda size: _take(rest, 1)) == {"reason": "\udcff caf\u00e9"}
+    assert framing.read_header(lambda size: _take(rest, 1)) == {**header, "size": 3}
     assert framing.read_header(lambda size: b"") is None
 
 
@@ -75,7 +80,7 @@ def test_headers_arrive_in_any_pieces():
 @pytest.fixture
 def served():
     ours, theirs = socket.socketpair()
-    thread = threading.Thread(target=worker.serve, args=(theirs, MailboxWriter()))
+    thread = threading.Thread(target=worker.serve, args=(theirs, Tasks()))
     thread.start()
     yield ours
     ours.close()
@@ -89,7 +94,7 @@ def test_worker_answers(served, tmp_path):
         served.sendall(request(deposit))
         answer = framing.read_header(served.recv)
         if size:
-            assert answer == {}
+            assert answer == {"size": 0}
             assert len(os.listdir(tmp_path / "in/new")) == size
         else:
             assert answer["status"] == "4.2.0" and answer["reason"].endswith("Not a directory")
@@ -116,7 +121,7 @@ def test_worker_process_has_nobodys_rights_but_its_users(tmp_path):
     process = start_process(Identity(2500, 2501, (2502,)), [theirs])
     theirs.close()
     ours.sendall(request(box(f"{home}/in/")))
-    assert framing.read_header(ours.recv) == {}
+    assert framing.read_header(ours.recv) == {"size": 0}
     status = Path(f"/proc/{process.pid}/status").read_text()
     assert "Uid:\t2500\t2500\t2500\t2500" in status and "Gid:\t2501\t2501\t2501\t2501" in status
     assert "Groups:\t2502 \n" in status
@@ -158,22 +163,24 @@ class Started:
 
 def test_lane_sends_and_is_answered():
     one, transport, _ = lane()
-    started = Started(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+    started = Started(one.ask(ask("/x/"), MemoryContent(CONTENT)))
     assert transport.value() == request(box("/x/"))
-    answer = framing.pack({})
+    answer = framing.pack({}, 2) + b"ok"
     for octet in answer[:-1]:
         one.dataReceived(bytes([octet]))
     assert started.results == []
     one.dataReceived(answer[-1:])
-    assert started.results == [None]
+    assert started.results == [({"size": 2}, b"ok")]
 
 
-def test_lane_reports_failures():
-    one, _, _ = lane()
-    started = Started(one.deliver(box("/x/"), MemoryContent(CONTENT)))
-    one.dataReceived(framing.pack({"status": "5.2.2", "reason": "full", "denied": False, "advice": ""}))
-    (failure,) = started.results
-    assert failure.check(WriteFailure) and failure.value.reason == "full"
+def test_an_answer_that_never_ends_is_no_answer():
+    one, transport, _ = lane()
+    started = Started(one.ask(ask("/x/"), MemoryContent(CONTENT)))
+    one.dataReceived(framing.pack({}, 1 << 40))
+    one.dataReceived(bytes(1 << 24))
+    assert transport.disconnected
+    one.connectionLost()
+    assert started.results[0].check(TemporaryError)
 
 
 def test_lane_is_held_up():
@@ -186,7 +193,7 @@ def test_lane_is_held_up():
         flow.pauseProducing()
 
     transport.registerProducer = register
-    Started(one.deliver(box("/x/"), content))
+    Started(one.ask(ask("/x/"), content))
     sent = len(transport.value())
     assert sent < 70_000
     registered[0].resumeProducing()
@@ -195,12 +202,12 @@ def test_lane_is_held_up():
 
 def test_lane_that_is_lost():
     one, _, ended = lane()
-    started = Started(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+    started = Started(one.ask(ask("/x/"), MemoryContent(CONTENT)))
     one.connectionLost()
     (failure,) = started.results
     assert failure.check(TemporaryError) and ended == [one]
     with pytest.raises(TemporaryError):
-        asyncio.run(one.deliver(box("/x/"), MemoryContent(CONTENT)))
+        asyncio.run(one.ask(ask("/x/"), MemoryContent(CONTENT)))
 
 
 def test_content_that_cannot_be_read_ends_the_connection():
@@ -211,7 +218,7 @@ def test_content_that_cannot_be_read_ends_the_connection():
             yield b"half"
             raise TemporaryError("disk")
 
-    started = Started(one.deliver(box("/x/"), Broken(b"longer", inline=False)))
+    started = Started(one.ask(ask("/x/"), Broken(b"longer", inline=False)))
     assert started.results[0].check(TemporaryError)
     assert transport.disconnected
 
@@ -223,8 +230,8 @@ import os, sys
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from mailer.deliver.mailbox.deposit import Deposit
-from mailer.deliver.mailbox.hands import Hands
-from mailer.deliver.mailbox.identity import Identity
+from mailer.deliver.hands.hands import Hands
+from mailer.deliver.hands.identity import Identity
 from mailer.testing.log import RecordingLog
 from mailer.testing.queue import MemoryContent
 
@@ -292,7 +299,7 @@ def test_who_cannot_be_become(own, wanted):
 
 def test_content_of_the_message_is_what_the_mailbox_gets(served, tmp_path):
     served.sendall(request(box(f"{tmp_path}/in/")))
-    assert framing.read_header(served.recv) == {}
+    assert framing.read_header(served.recv) == {"size": 0}
     (name,) = os.listdir(tmp_path / "in/new")
     assert (tmp_path / "in/new" / name).read_bytes() == b"Return-Path: <>\n" + BODY
     assert time.time() - os.stat(tmp_path / "in/new" / name).st_mtime < 60

@@ -1,4 +1,4 @@
-"""One connection to a worker process: a delivery at a time, its content held up when the worker cannot keep pace."""
+"""One connection to a worker process: a request at a time, its content held up when the worker cannot keep pace."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
-from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
-from mailer.deliver.mailbox.framing import LostConnection, pack, unpack
+from mailer.deliver.hands.framing import LostConnection, pack, unpack
 from mailer.message.status import TemporaryError
 from mailer.net.gate import Gate
 
 __all__ = ["Lane"]
+
+_GONE = "delivery worker process ended unexpectedly"
+#: No answer is longer; a file that a worker reads for us is cut below this.
+_MOST_ANSWER = 1 << 24
 
 
 @implementer(IPushProducer)
@@ -41,18 +44,24 @@ class Lane(Protocol):
 
     def __init__(self, ended: Any) -> None:
         self._ended = ended
-        self._answer: Deferred[dict[str, Any]] | None = None
+        self._answer: Deferred[tuple[dict[str, Any], bytes]] | None = None
         self._buffer = bytearray()
         self.lost = False
 
-    async def deliver(self, deposit: Deposit, content: Any) -> None:
-        """:param content: IContent. :raise WriteFailure: :raise MailError: the worker has gone, or content cannot be read."""
+    async def ask(self, request: dict[str, Any], content: Any = None) -> tuple[dict[str, Any], bytes]:
+        """Send a request and wait for its answer.
+
+        :param content: IContent, or None.
+        :raise MailError: the worker has gone, or the content cannot be read.
+        """
         if self.lost:
-            raise TemporaryError("mailbox worker process ended unexpectedly")
+            raise TemporaryError(_GONE)
         answer = self._answer = Deferred()
-        header = pack({"deposit": deposit.as_data(), "size": content.size})
+        header = pack(request, content.size if content is not None else 0)
         try:
-            if content.inline is not None:
+            if content is None:
+                self.transport.write(header)
+            elif content.inline is not None:
                 self.transport.write(header + content.inline)
             else:
                 self.transport.write(header)
@@ -62,9 +71,7 @@ class Lane(Protocol):
             self._answer = None
             self.transport.abortConnection()
             raise
-        result = await answer
-        if result:
-            raise WriteFailure(result["status"], result["reason"], result["denied"], result["advice"])
+        return await answer
 
     async def _stream(self, content: Any) -> None:
         flow = _Flow()
@@ -82,6 +89,8 @@ class Lane(Protocol):
         self._buffer += data
         try:
             result = unpack(self._buffer)
+            if result is None and len(self._buffer) > _MOST_ANSWER:
+                raise LostConnection("an endless answer")
         except LostConnection:
             self.transport.abortConnection()
             return
@@ -97,4 +106,4 @@ class Lane(Protocol):
         answer, self._answer = self._answer, None
         self._ended(self)
         if answer is not None:
-            answer.errback(TemporaryError("mailbox worker process ended unexpectedly"))
+            answer.errback(TemporaryError(_GONE))
