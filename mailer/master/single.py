@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailer.config.errors import ConfigError
-from mailer.daemons.pickup import build_pickup
+from mailer.daemons.pickup import build_pickup, returning
 from mailer.dns.resolver import Resolver
 from mailer.interfaces.context import Context
 from mailer.log.maillog import MailLog
@@ -178,6 +178,8 @@ class SingleLayout(Service):
             self._log.warning(str(problem))
         self._tell(parts)
         self._requeue_through(parts)
+        context = parts.pickup_context()
+        self._pickup.renew(context, returning(context, parts.reporter))
         self._qmgr.reconfigure(parts.qmgr, parts.addressing, parts.transports, parts.reporter)
         self._listening.listen(parts.factories)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")

@@ -18,8 +18,8 @@ class Session:
     internal form; ``recipient_count`` the accepted ones. ``queue_id`` is "" until a message has been opened (the log then
     says NOQUEUE). ``instance`` identifies the transaction to policy servers. ``client_status`` and ``reverse_status`` say
     how the look-ups of the client's name went: ``ok``, ``temporary`` (cannot tell now), ``none`` (there is no such name)
-    or ``forged`` (the name leads to another address). ``decisions`` are pairs of the log's word for it (``warn``, ``hold``, ``filter``, ``reject_warning``
-    ...) and the text behind ``WHERE from client:``.
+    or ``forged`` (the name leads to another address). ``decisions`` are pairs of the log's word for it (``warn``,
+    ``hold``, ``filter``, ``reject_warning`` ...) and the text behind ``WHERE from client:``.
     """
 
     client: Client

@@ -59,15 +59,19 @@ class Pickup:
     """
 
     def __init__(self, context: Context, directory: str, corrupt: str, returns: Returns) -> None:
-        self._context = context
         self._directory = directory
         self._corrupt = corrupt
-        self._returns = returns
-        self._host = context.settings.myhostname
-        self._mail_name = context.settings.mail_name
+        self.renew(context, returns)
         self._scanning = False
         self._again = False
         self._taken: set[str] = set()  # committed, but their file could not be removed: never to be submitted again
+
+    def renew(self, context: Context, returns: Returns) -> None:
+        """Go on with another configuration; messages begun keep theirs."""
+        self._context = context
+        self._returns = returns
+        self._host = context.settings.myhostname
+        self._mail_name = context.settings.mail_name
 
     def poke(self) -> None:
         """Something may have arrived."""
