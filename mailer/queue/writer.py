@@ -92,7 +92,7 @@ class Writer:
             job = self._jobs.get(timeout=self._poll)
         except Empty:
             return batch, True
-        if isinstance(job, Insert) and self._last_inserts > 1 and self._mean_commit > _SLOW_COMMIT:
+        if self._last_inserts > 1 and self._mean_commit > _SLOW_COMMIT:
             time.sleep(min(_GATHER_SECONDS, _GATHER_SHARE * self._mean_commit))
         for _ in range(_MOST_JOBS):
             if job is None:
@@ -131,6 +131,7 @@ class Writer:
         """Nothing of the batch was written: refuse what can be refused, keep the rest for the next."""
         self._trouble(f"mail queue: {error}")
         everybody = concerns_all(error)
+        one_by_one = not everybody and len(batch.inserts) + len(batch.noted) > 1
         if everybody:
             self._kept = batch.notes()
         else:
@@ -138,7 +139,6 @@ class Writer:
         batch.drop_notes()
         for call in batch.calls:
             call.error = error
-        one_by_one = len(batch.inserts) > 1 and not everybody
         for insert in batch.inserts:
             insert.error = self._alone(insert) if one_by_one else error
 
@@ -171,8 +171,8 @@ class Writer:
         try:
             (version,) = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._version:
-                self._version = version
                 self._changed(self._connection)
+                self._version = version
         except sqlite3.Error as error:
             self._trouble(f"mail queue: {error}")
 
