@@ -97,6 +97,7 @@ class _Contents(Watched[dict[bytes, bytes]]):
             status = os.fstat(lock.fileno())
             database = self._db.DB()
             try:
+                database.set_cachesize(0, self._context.settings.berkeley_db_read_buffer_size)
                 database.open(self._path, dbtype=self._db.DB_UNKNOWN, flags=self._db.DB_RDONLY)
                 entries = dict(database.items())
             except self._db.DBError as error:
@@ -152,6 +153,7 @@ class BerkeleyWriter:
         self.name = self._path
         self._type = self._db.DB_HASH if type == "hash" else self._db.DB_BTREE
         self._mode = mode
+        self._cache = context.settings.berkeley_db_create_buffer_size
         self._ending = b"" if options.nul is False else b"\0"
         self._replace = options.duplicates == "replace"
         self._entries: dict[bytes, bytes] = {}
@@ -182,6 +184,7 @@ class BerkeleyWriter:
             if os.path.exists(temporary):
                 os.unlink(temporary)
             database = self._db.DB()
+            database.set_cachesize(0, self._cache)
             database.open(temporary, dbtype=self._type, flags=self._db.DB_CREATE, mode=self._mode)
             for key, value in self._entries.items():
                 database.put(key, value)

@@ -110,6 +110,7 @@ class LmdbTable(FixedTable):
         except lmdb.Error as error:
             raise ConfigError(f"open database {self._path}: {error}") from error
         self._due = self._reactor.seconds() + INTERVAL
+        self._complained = ""
         nul = self.options.nul
         self._endings = (b"\0", b"") if nul is None else (b"\0",) if nul else (b"",)
 
@@ -168,8 +169,12 @@ class LmdbTable(FixedTable):
                 return
             new = _File.acquire(self._path)
         except (OSError, lmdb.Error) as error:
-            self.log.warning(f"{self._path} has changed and cannot be read, going on with what it was: {error}")
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            if reason != self._complained:
+                self._complained = reason
+                self.log.warning(f"{self._path} has changed and cannot be read, going on with what it was: {reason}")
             return
+        self._complained = ""
         old, self._file = self._file, new
         old.release()
 

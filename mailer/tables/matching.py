@@ -93,7 +93,7 @@ class FileEntry:
     def _open(self) -> None:
         self._due = self._context.reactor.seconds() + INTERVAL
         try:
-            self._file = Watched(self._path, self._context, self._parse, "open file")
+            self._file = Watched(self._path, self._context, self._parse, "open file", threads=False)
         except ConfigError as error:
             self._reason = str(error)
 

@@ -44,7 +44,8 @@ class Watched(Generic[Content]):
     """``current()`` is the content of ``path`` as ``parse(text, warn)`` made it.
 
     :param context: gives clock, threads and log.
-    :param parse: called in any thread; ``warn(text)`` takes complaints about single lines.
+    :param parse: ``warn(text)`` takes complaints about single lines.
+    :param threads: whether ``parse`` may be called in any thread; else a large file is parsed in the reactor's, too.
     :raise ConfigError: the file cannot be read now; the text begins with ``verb`` (``open database``).
     """
 
@@ -54,7 +55,9 @@ class Watched(Generic[Content]):
         context: Any,
         parse: Callable[[str, Callable[[str], None]], Content],
         verb: str = "open",
+        threads: bool = True,
     ) -> None:
+        self._threads = threads
         self._path = path
         self._context = context
         self._parse = parse
@@ -94,7 +97,7 @@ class Watched(Generic[Content]):
         if signature(status) == self._signature or 0 <= self._context.seconds() - status.st_mtime < INTERVAL:
             return
         pool = getattr(self._reactor, "getThreadPool", None)
-        if status.st_size <= SMALL or pool is None:
+        if status.st_size <= SMALL or pool is None or not self._threads:
             self._load()
         else:
             self._loading = True

@@ -25,7 +25,13 @@ class OpenedContract(TableContract):
         raise NotImplementedError
 
     def context(self):
-        settings = SimpleNamespace(lmdb_map_size=1 << 24, alias_maps=(), alias_database=())
+        settings = SimpleNamespace(
+            lmdb_map_size=1 << 24,
+            berkeley_db_read_buffer_size=131072,
+            berkeley_db_create_buffer_size=1048576,
+            alias_maps=(),
+            alias_database=(),
+        )
         return Context(settings=settings, reactor=Clock(), seconds=lambda: 4e9, log=RecordingLog())
 
     def build(self, tmp_path):

@@ -23,7 +23,13 @@ class Bench:
         self.log = RecordingLog()
         self.now = 4e9
         settings = SimpleNamespace(
-            smtputf8_enable=True, lmdb_map_size=16777216, alias_maps=(), alias_database=(), myhostname="mx.example.com"
+            smtputf8_enable=True,
+            lmdb_map_size=16777216,
+            berkeley_db_read_buffer_size=131072,
+            berkeley_db_create_buffer_size=1048576,
+            alias_maps=(),
+            alias_database=(),
+            myhostname="mx.example.com",
         )
         context = Context(settings=settings, reactor=self.clock, seconds=lambda: self.now, log=self.log)
         self.tables = Tables(context, TableOptions(**options))
