@@ -19,6 +19,7 @@ from mailer.interfaces.context import Context
 from mailer.message.date import mail_date
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import MailError
+from mailer.net.gate import Gate
 from mailer.receive.maildrop import MalformedDrop, Submission, names, take
 
 __all__ = ["Pickup", "Returns", "received_locally"]
@@ -29,26 +30,6 @@ _AT_ONCE = 50
 
 #: Return a refused message: envelope, queue id, recipients, path of the file, offset of its content, the refusal.
 Returns = Callable[[Envelope, str, list[Recipient], str, int, MailError], Awaitable[None]]
-
-
-class _Gate:
-    """The IProducer that a sink may hold up: reading goes on when it opens again."""
-
-    def __init__(self) -> None:
-        self._closed: Deferred[None] | None = None
-
-    def pause(self) -> None:
-        if self._closed is None:
-            self._closed = Deferred()
-
-    def resume(self) -> None:
-        closed, self._closed = self._closed, None
-        if closed is not None:
-            closed.callback(None)
-
-    async def opened(self) -> None:
-        if self._closed is not None:
-            await self._closed
 
 
 class Pickup:
@@ -126,7 +107,7 @@ class Pickup:
     async def _submit(self, name: str, submission: Submission, file: BinaryIO) -> bool:
         now = self._context.seconds()
         envelope = submission.envelope(now)
-        gate = _Gate()
+        gate = Gate()
         start = file.tell()
         try:
             writer = self._context.sink.open(envelope, gate)
