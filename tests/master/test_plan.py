@@ -64,7 +64,9 @@ def test_inner_services_keep_their_settings():
 
 def test_what_is_unknown_is_told_with_its_place():
     (problem,) = plan("\nodd unix - - n - - virtaul").problems
-    assert str(problem).startswith("master.cf, line 2: service odd: no transport plug-in is named virtaul; did you mean virtual?")
+    assert str(problem).startswith(
+        "master.cf, line 2: service odd: no transport plug-in is named virtaul; did you mean virtual?"
+    )
 
 
 def test_the_socket_of_postscreen_is_served_with_the_settings_of_smtpd():
