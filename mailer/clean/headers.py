@@ -14,6 +14,11 @@ from mailer.clean.pump import PumpingWriter
 from mailer.message.header import Field, HeaderScanner, join
 from mailer.message.mime import MIME_FIELDS
 
+#: How much of a header section is gathered before it is looked at.
+_EARLY = 8192
+#: How many fields that describe the body are kept for its rule, about.
+_DESCRIBED = 100
+
 __all__ = ["BodyFactory", "BodyRule", "ContentStep", "HeaderRule", "RuleFactory"]
 
 
@@ -62,7 +67,7 @@ class ContentStep:
 
 
 class _ContentWriter(PumpingWriter):
-    __slots__ = ("_body", "_described", "_in_body", "_rules", "_scanner", "_step")
+    __slots__ = ("_body", "_described", "_early", "_in_body", "_rules", "_scanner", "_step")
 
     def __init__(self, step: ContentStep, passage: Passage, writer: Writer) -> None:
         super().__init__(passage, writer)
@@ -70,19 +75,26 @@ class _ContentWriter(PumpingWriter):
         self._scanner = HeaderScanner(step.limit, step.whole_lines)
         self._rules = [rule for make in step.rules if (rule := make(passage)) is not None]
         self._in_body = False
+        #: What has come so far, until enough has; None from then on.
+        self._early: bytes | None = b""
         self._body: BodyRule | None = None
         self._described: list[Field] = []
 
     def write(self, chunk: bytes) -> None:
-        if self._in_body and self._body is None and not self._busy:
-            self.pass_on(chunk)
+        early = self._early
+        if early is None:
+            if self._in_body and self._body is None and not self._busy:
+                self.pass_on(chunk)
+            else:
+                super().write(chunk)
+        elif len(early) + len(chunk) < _EARLY and b"\r\n\r\n" not in chunk and chunk[:1] not in (b"\r", b"\n"):
+            # Received comes alone, and small pieces are not worth a coroutine each.
+            self._early = early + chunk
         else:
-            super().write(chunk)
+            self._early = None
+            super().write(early + chunk if early else chunk)
 
     async def process(self, chunk: bytes) -> None:
-        if self.passage.prepare is not None:
-            prepare, self.passage.prepare = self.passage.prepare, None
-            await prepare()
         if not self._in_body:
             await self._scan(chunk)
         elif self._body is None:
@@ -92,15 +104,19 @@ class _ContentWriter(PumpingWriter):
 
     async def finish(self) -> None:
         if not self._in_body:
-            await self._scan(b"", last=True)
+            await self._scan(self._early or b"", last=True)
         if self._body is not None and self.passage.refusal is None:
             self.pass_on(await self._body.text(b"", last=True))
 
     async def _scan(self, chunk: bytes, last: bool = False) -> None:
+        if self.passage.prepare is not None:
+            prepare, self.passage.prepare = self.passage.prepare, None
+            await prepare()
         scanner = self._scanner
         found = scanner.feed(chunk, last)
         if self._step.stepwise:
-            self._described += [field for field in found if field[0].lower() in MIME_FIELDS]
+            if len(self._described) < _DESCRIBED:
+                self._described += [field for field in found if field[0].lower() in MIME_FIELDS]
             fields = await self._one_by_one(found)
         else:
             fields = found

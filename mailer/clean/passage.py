@@ -86,7 +86,13 @@ class Passage:
     @property
     def checked(self) -> bool:
         """Whether header and body checks apply."""
-        return "no_header_body_checks" not in self.envelope.overrides
+        envelope = self.envelope
+        return "no_header_body_checks" not in envelope.overrides and envelope.source != "forward"
+
+    @property
+    def copied(self) -> bool:
+        """Whether automatic copies are made: of new mail only, so that a copy cannot come round again."""
+        return self.mapped and self.envelope.source not in ("notify", "forward")
 
     async def sender(self) -> str:
         """The envelope sender, rewritten. :raise MailError:"""

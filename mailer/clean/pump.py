@@ -62,7 +62,10 @@ class PumpingWriter:
         if self._running is not None:
             await self._running
         if self.passage.refusal is None:
-            await self.finish()
+            try:
+                await self.finish()
+            except MailError as error:
+                self.passage.refuse(error)
         return await self._next.commit()
 
     def abort(self) -> None:

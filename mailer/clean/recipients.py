@@ -1,8 +1,9 @@
 """The last step before the queue: who gets the message.
 
 Recipients are completed and mapped, expanded by virtual_alias_maps, joined by the automatic copies (always_bcc,
-sender_bcc_maps, recipient_bcc_maps, BCC actions), and told to the queue once each. All of it happens at ``commit``: then
-every action that checks asked for is known, and one wait covers all lookups.
+sender_bcc_maps, recipient_bcc_maps, BCC actions), and told to the queue once each. Where tables have to be asked, that
+begins with the content, so that it overlaps with the transfer and a refusal comes before anything is looked at; actions of
+checks, and recipients told late, have their turn at ``commit``.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class _Distribution:
             self._complete()
         else:
             await self.advance()
-        if step.always_bcc and passage.mapped:
+        if step.always_bcc and passage.copied:
             await self._copy(step.always_bcc)
         for address in envelope.bcc:
             await self._copy(address)
@@ -124,14 +125,14 @@ class _Distribution:
         sender = await passage.sender()
         if self._done < 0:
             self._done = 0
-            if passage.mapped and sender:
+            if passage.copied and sender:
                 await self._copy_for(step.mapper.sender_bcc, sender)
         while self._done < len(passage.recipients):
             recipient = passage.recipients[self._done]
             self._done += 1
             address = await step.rules.envelope_recipient(recipient.address, passage)
             await self._expand(recipient, address)
-            if passage.mapped:
+            if passage.copied:
                 await self._copy_for(step.mapper.recipient_bcc, address)
 
     async def _expand(self, recipient: Recipient, address: str) -> None:
