@@ -60,7 +60,8 @@ def _run(tool: Tool, arguments: list[str]) -> None:
         raise tool.misused()
     chosen = [argument for option, argument in options if option == "-c"]
     tool.configure(chosen[-1] if chosen else None)
-    owner = tool.become_owner()
+    owner = tool.owns_queue()
+    tool.become_owner()
     (option, argument) = deeds[0]
     if option in ("-p", "-j"):
         _list(tool, owner, as_json=option == "-j")

@@ -165,12 +165,13 @@ def _run(tool: Tool, arguments: list[str]) -> None:
     options, queues = tool.options(arguments, "c:d:e:f:h:H:pr:sSv")
     chosen = [argument for option, argument in options if option == "-c"]
     tool.configure(chosen[-1] if chosen else None)
+    if not tool.owns_queue():
+        raise Fatal("use of this command is reserved for the superuser")
+    tool.open_log()
     for name in queues:
         if name not in _QUEUES:
             raise Fatal(f"invalid directory name: {name}")
-    tool.open_log()
-    if not tool.become_owner():
-        raise Fatal("use of this command is reserved for the superuser")
+    tool.become_owner()
     try:
         queue: DirectQueue | None = tool.open_queue()
     except NoQueue:

@@ -138,20 +138,28 @@ class Tool:
 
     # -- the queue
 
-    def become_owner(self) -> bool:
-        """Root takes the identity of the queue's owner, so that nobody can use it to touch files that are not his.
-
-        :return: whether the caller may do to the queue what the superuser may: he is root, or the queue is his.
-        """
+    def owns_queue(self) -> bool:
+        """Whether the caller may do to the queue what the superuser may: he is root, or the queue is his."""
         try:
-            owner = os.stat(os.path.join(self.settings.queue_directory, "mailer"))
+            return os.geteuid() in (0, self._owner().st_uid)
         except OSError:
             return os.geteuid() == 0
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.setgroups([])
-            os.setegid(owner.st_gid)
-            os.seteuid(owner.st_uid)
-        return os.geteuid() in (0, owner.st_uid)
+
+    def become_owner(self) -> None:
+        """Root takes the identity of the queue's owner, so that nobody can use it to touch files that are not his."""
+        if os.geteuid() == 0 and os.path.isdir(self.settings.queue_directory):
+            owner = self._owner()
+            if owner.st_uid != 0:
+                os.setgroups([])
+                os.setegid(owner.st_gid)
+                os.seteuid(owner.st_uid)
+
+    def _owner(self) -> os.stat_result:
+        directory: str = self.settings.queue_directory
+        try:
+            return os.stat(os.path.join(directory, "mailer"))
+        except FileNotFoundError:  # no server has run here yet
+            return os.stat(directory)
 
     def open_queue(self) -> DirectQueue:
         """:raise NoQueue: :raise PermissionError: :raise Fatal: it cannot be used."""

@@ -173,7 +173,7 @@ def test_no_configuration(bench, capfd):
 
 @pytest.fixture
 def stranger(monkeypatch):
-    monkeypatch.setattr("mailer.commands.queuetool.Tool.become_owner", lambda tool: False)
+    monkeypatch.setattr("mailer.commands.queuetool.Tool.owns_queue", lambda tool: False)
 
 
 class Server:

@@ -185,7 +185,7 @@ def test_complaints(bench):
 
 
 def test_a_stranger_is_refused(bench, monkeypatch):
-    monkeypatch.setattr("mailer.commands.queuetool.Tool.become_owner", lambda tool: False)
+    monkeypatch.setattr("mailer.commands.queuetool.Tool.owns_queue", lambda tool: False)
     complaint = "postsuper: fatal: use of this command is reserved for the superuser\n"
     assert failed(bench, "-d", "ALL") == complaint
 
