@@ -79,9 +79,10 @@ class Listing:
             return self._undeliverable(shown, destination, role)
         if destination.address_class == "local" and address.rpartition("@")[0].lower() in self._always:
             return None
-        maps, code, table = self._classes.get(destination.address_class, (None, 0, ""))
-        if not maps or await _knows(maps, address, shown):
+        listed = self._classes.get(destination.address_class)
+        if listed is None or not listed[0] or await _knows(listed[0], address, shown):
             return None
+        _, code, table = listed
         text = f"User unknown in {table} table" if self._names_table else "User unknown"
         return _reply(code, "1.1" if role == "Recipient" else "1.0", shown, role, text)
 

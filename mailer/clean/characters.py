@@ -15,6 +15,8 @@ from mailer.message.status import PermanentError
 __all__ = ["CharacterStep", "unescape"]
 
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
+#: Enough of a line for the log.
+_SHOWN = 400
 _NAMED = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 
 
@@ -47,20 +49,45 @@ class CharacterStep:
 
 
 class _CharacterWriter(PumpingWriter):
-    __slots__ = ("_step",)
+    """Passes content on until a line has an octet that gets the message refused; that line is held to its end, because
+    the log shows it."""
+
+    __slots__ = ("_before", "_line", "_step")
 
     def __init__(self, step: CharacterStep, passage: Passage, writer: Writer) -> None:
         super().__init__(passage, writer)
         self._step = step
+        self._before = b""  # what has been passed on of the current line, or its beginning
+        self._line = b""  # what is held of a line that is going to be refused
 
     async def process(self, chunk: bytes) -> None:
-        if self._step.reject is not None and (found := self._step.reject.search(chunk)):
-            start = chunk.rfind(b"\n", 0, found.start()) + 1
-            self.pass_on(chunk[:start])  # what comes before is still looked at, and may be refused for its own reasons
-            line = chunk[start:].partition(b"\r\n")[0].decode("utf-8", "surrogateescape")
-            await self.passage.note("reject", "content", line, "5.7.1 disallowed character")
-            raise PermanentError("disallowed character", "5.7.1")
-        self.pass_on(chunk.translate(None, self._step.strip) if self._step.strip else chunk)
+        step = self._step
+        if step.reject is None:
+            self.pass_on(chunk.translate(None, step.strip))
+            return
+        data = self._line + chunk
+        found = step.reject.search(data)
+        start = data.rfind(b"\n", 0, found.start() if found else len(data)) + 1
+        if start:
+            self._before = b""
+        if found is None:
+            self._before = (self._before + data[start:])[:_SHOWN]
+            self._hand_on(data)
+            return
+        self._hand_on(data[:start])  # what comes before is looked at, and may be refused for its own reasons
+        self._line = data[start:]
+        if b"\n" in self._line or len(self._line) > _SHOWN:
+            await self._refuse()
 
     async def finish(self) -> None:
-        """Nothing is held back."""
+        if self._line:
+            await self._refuse()
+
+    def _hand_on(self, content: bytes) -> None:
+        if content:
+            self.pass_on(content.translate(None, self._step.strip) if self._step.strip else content)
+
+    async def _refuse(self) -> None:
+        line = (self._before + self._line).partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "surrogateescape")
+        await self.passage.note("reject", "content", line, "5.7.1 disallowed character")
+        raise PermanentError("disallowed character", "5.7.1")

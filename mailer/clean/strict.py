@@ -40,16 +40,16 @@ class Strictness:
                 await passage.malformed(_HEADER, text_of(name, body))
                 return
 
-    async def text(self, passage: Passage, text: Text, encoding: str) -> None:
+    async def text(self, passage: Passage, text: Text, lines: bytes, encoding: str) -> None:
         """Refuse octets outside ASCII in a body that is not labelled so, and parts encoded as a whole.
 
-        :param encoding: of the body that the text belongs to."""
+        :param lines: what there is to see of the text's lines. :param encoding: of the body that they belong to."""
         if passage.refusal is not None:
             return
         if self.encodings and text.fresh and text.composite and text.encoding not in _UNENCODED:
             await passage.malformed(_ENCODING, text.encoding)
-        elif self.bodies and encoding not in ("8bit", "binary") and not text.content.isascii():
-            line = _EIGHT_BIT_LINE.search(text.content)
+        elif self.bodies and encoding not in ("8bit", "binary") and not lines.isascii():
+            line = _EIGHT_BIT_LINE.search(lines)
             assert line is not None
             await passage.malformed(_BODY, line[0].decode("utf-8", "surrogateescape"))
 
