@@ -169,6 +169,7 @@ def _comment_end(text: str, start: int) -> int:
 def _arrange(tokens: list[_Token]) -> list[tuple[int, str | Address]]:
     """Tokens to nodes, from right to left; the result is built reversed and turned round at the end."""
     nodes: list[tuple[int, str | Address]] = []
+    openings = _openings(tokens)
     index = len(tokens) - 1
     in_phrase = in_group = False
     while index >= 0:
@@ -182,7 +183,7 @@ def _arrange(tokens: list[_Token]) -> list[tuple[int, str | Address]]:
         elif value == ":" and kind == _SPECIAL and in_group and not in_phrase:
             in_group, in_phrase = False, True
             nodes.append((_GROUP, value))
-        elif value == ">" and kind == _SPECIAL and (opening := _opening(tokens, index)) >= 0:
+        elif value == ">" and kind == _SPECIAL and (opening := openings[index]) >= 0:
             nodes.append((_CLOSE, ">"))
             nodes.append((_ADDRESS, _address(tokens[opening + 1 : index])))
             nodes.append((_OPEN, "<"))
@@ -206,11 +207,14 @@ def _separates(token: _Token) -> bool:
     return kind in (_COMMA, _COMMENT) or (kind == _SPECIAL and value == ":")
 
 
-def _opening(tokens: list[_Token], closing: int) -> int:
-    for index in range(closing - 1, -1, -1):
-        if tokens[index] == (_SPECIAL, "<"):
-            return index
-    return -1
+def _openings(tokens: list[_Token]) -> list[int]:
+    """For each token, where the last ``<`` before it is; -1 if there is none."""
+    found, last = [], -1
+    for index, token in enumerate(tokens):
+        found.append(last)
+        if token == (_SPECIAL, "<"):
+            last = index
+    return found
 
 
 def _address_begin(tokens: list[_Token], index: int, in_group: bool) -> int:

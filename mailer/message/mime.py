@@ -36,11 +36,11 @@ MIME_FIELDS = frozenset(
     )
 )
 
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)", re.DOTALL)
+_MARK = re.compile(r'\\.|[()]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _VALUE = r'(?:"((?:[^"\\]|\\.)*)"|([^\x00-\x20()<>@,;:\\"/\[\]?=]+))'
 _TYPE = re.compile(r"\s*([^\x00-\x20()<>@,;:\\\"/\[\]?=]+)\s*/\s*([^\x00-\x20()<>@,;:\\\"/\[\]?=]+)")
-_BOUNDARY = re.compile(r";\s*boundary\s*=\s*" + _VALUE, re.IGNORECASE | re.DOTALL)
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Quoted strings are passed over whole, so that nothing in them is taken for a parameter.
+_BOUNDARY = re.compile(r";\s*boundary\s*=\s*" + _VALUE + r'|"(?:[^"\\]|\\.)*"|\\.', re.IGNORECASE | re.DOTALL)
 _LONGEST_VALUE = 8192
 
 
@@ -67,24 +67,30 @@ def content_type(body: bytes) -> ContentType:
     if match is None:
         return ContentType("text", "plain")
     boundary = b""
-    if match[1].lower() == "multipart" and (found := _BOUNDARY.search(text, match.end())):
-        quoted, token = found.groups()
-        boundary = (token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)).encode("latin-1")
+    if match[1].lower() == "multipart":
+        for quoted, token in _BOUNDARY.findall(text, match.end()):
+            if quoted or token:
+                boundary = (token or re.sub(r"\\(.)", r"\1", quoted)).encode("latin-1")
+                break
     return ContentType(match[1].lower(), match[2].lower(), boundary)
 
 
 def _without_comments(text: str) -> str:
     """Comments nest, and parentheses in quoted strings are none."""
     kept: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        kept.append(match[0])
-        return f"\x00{len(kept) - 1}\x00"
-
-    text = _QUOTED.sub(keep, text)
-    while (shorter := _COMMENT.sub(" ", text)) != text:
-        text = shorter
-    return re.sub("\x00([0-9]+)\x00", lambda match: kept[int(match[1])], text)
+    depth = start = 0
+    for match in _MARK.finditer(text):
+        mark = match[0]
+        if mark == "(":
+            if depth == 0:
+                kept.append(text[start : match.start()])
+            depth += 1
+        elif mark == ")" and depth:
+            depth -= 1
+            start = match.end()
+    if depth == 0:
+        kept.append(text[start:])
+    return " ".join(kept)
 
 
 class SectionKind(Enum):
