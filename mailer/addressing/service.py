@@ -28,6 +28,7 @@ class Addressing:
 
     def __init__(self, context: Any) -> None:
         settings, tables = context.settings, context.tables
+        self.context = context
         myorigin = origin(settings)
         self.completions = completions(settings, myorigin)
         self.classes = AddressClasses(context, myorigin)
