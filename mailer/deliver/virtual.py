@@ -18,6 +18,7 @@ from mailer.deliver.hands.hands import Hands
 from mailer.deliver.hands.identity import Identity
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
 from mailer.deliver.mailbox.prefix import delivery_headers
+from mailer.deliver.statusfilter import filtered
 from mailer.interfaces.transport import ITransport
 from mailer.message.address import fold, quote
 from mailer.message.delivery import DeliveryRequest
@@ -161,8 +162,10 @@ def _limit(settings: Any) -> int:
     return int(limit)
 
 
-def build(argument: Sequence[str], context: Any) -> VirtualTransport:
-    """The ``virtual`` command of master.cf. :raise ConfigError:"""
+def build(argument: Sequence[str], context: Any) -> Any:
+    """The ``virtual`` command of master.cf: an ITransport. :raise ConfigError:"""
     if argument:
         raise ConfigError(f"virtual: unexpected command-line argument: {argument[0]}")
-    return VirtualTransport(context, Hands(context.reactor, context.log, context.settings.max_idle))
+    settings = context.settings
+    transport = VirtualTransport(context, Hands(context.reactor, context.log, settings.max_idle))
+    return filtered(transport, settings.virtual_delivery_status_filter, "virtual_delivery_status_filter", context)

@@ -8,7 +8,7 @@ from deliveries import BODY, InlineHands, Outcomes, context, request
 from zope.interface.verify import verifyObject
 
 from mailer.config.errors import ConfigError
-from mailer.deliver.mailbox.identity import Identity
+from mailer.deliver.hands.identity import Identity
 from mailer.deliver.virtual import VirtualTransport, build
 from mailer.interfaces.transport import ITransport
 from mailer.message.envelope import Recipient

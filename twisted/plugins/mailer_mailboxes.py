@@ -3,3 +3,4 @@
 from mailer.plugins.declaration import Transport
 
 virtual = Transport("virtual", "mailboxes of virtual users, as tables say", "mailer.deliver.virtual.build")
+pipe = Transport("pipe", "external commands", "mailer.deliver.pipe.build")

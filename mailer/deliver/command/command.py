@@ -10,8 +10,8 @@ __all__ = ["Command", "Result"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``arguments`` are executed without a shell. ``directory`` is where ("" leaves it at ``/``), ``environment`` all
-    that it knows, ``time_limit`` seconds from start to end.
+    """``arguments`` are executed without a shell. ``directory`` is where ("" leaves it at ``/``; so does one that cannot
+    be entered, if ``anywhere``), ``environment`` all that it knows, ``time_limit`` seconds from start to end.
 
     The message comes on its standard input: ``head`` (bare newlines), then the content with LF line ends, then
     ``tail``. ``mark_from``: ``From `` at the start of a line becomes ``>From ``. ``dots``: lines that begin with a dot get
@@ -21,6 +21,7 @@ class Command:
     arguments: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     directory: str = ""
+    anywhere: bool = False
     time_limit: float = 1000.0
     head: str = ""
     tail: str = ""

@@ -30,7 +30,7 @@ class _Expired(Exception):
 def run(command: Command, pieces: Iterable[bytes]) -> Result:
     """:param pieces: content with CRLF line ends."""
     try:
-        process = _start(command)
+        process = _start(command, command.directory or "/")
     except OSError as error:
         return _not_started(command, error)
     exchange = _Exchange(process, time.monotonic() + command.time_limit)
@@ -45,13 +45,22 @@ def run(command: Command, pieces: Iterable[bytes]) -> Result:
     return Result(max(code, 0), max(-code, 0), exchange.text)
 
 
-def _start(command: Command) -> subprocess.Popen[bytes]:
+def _start(command: Command, directory: str) -> subprocess.Popen[bytes]:
+    try:
+        return _execute(command, directory)
+    except OSError as error:
+        if command.anywhere and error.filename == directory != "/":
+            return _execute(command, "/")
+        raise
+
+
+def _execute(command: Command, directory: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command.arguments,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        cwd=command.directory or "/",
+        cwd=directory,
         env=command.environment,
         start_new_session=True,
         bufsize=0,
