@@ -14,11 +14,12 @@ from mailer.message.address import fold
 from mailer.message.mailboxes import parse
 from mailer.message.status import TemporaryError
 
-__all__ = ["Mapper", "append_extension"]
+__all__ = ["EXPANSION_ERROR", "Mapper", "append_extension"]
 
 _CANONICAL_LIMIT = 10
 _REFUSED = "message not accepted, try again later"
-_EXPANSION_ERROR = "Alias expansion error"
+#: The enhanced code of an expansion that hit a limit.
+EXPANSION_ERROR = "4.6.0"
 
 
 def append_extension(address: str, extension: str) -> str:
@@ -141,7 +142,7 @@ class Mapper:
     def _unreasonable(self, what: str, queue_id: str) -> TemporaryError:
         text = f"unreasonable virtual_alias_maps {what} -- {_REFUSED}"
         self._log.warning(f"{queue_id}: {text}" if queue_id else text)
-        return TemporaryError(text, "4.6.0", _EXPANSION_ERROR)
+        return TemporaryError(text, EXPANSION_ERROR, "Alias expansion error")
 
     def _problem(self, maps: AddressMap, address: str, queue_id: str) -> None:
         text = f"{maps.title} map lookup problem for {address} -- {_REFUSED}"

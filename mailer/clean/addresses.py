@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["AddressRules", "not_written"]
 
 
-def not_written(cause: str) -> TemporaryError:
-    """What the client hears when a table cannot tell now."""
-    return TemporaryError(cause, "4.3.0", "Error: queue file write error")
+def not_written() -> TemporaryError:
+    """What the client hears when a table cannot tell now. The cause is in the log already."""
+    return TemporaryError("", "4.3.0", "Error: queue file write error")
 
 
 class _Kind:
@@ -39,7 +39,7 @@ class _Kind:
             for maps in self._maps:
                 address = await self._mapper.canonical(maps, address, queue_id)
         except TemporaryError as error:
-            raise not_written(error.cause) from error
+            raise not_written() from error
         return self._masquerade.apply(address) if self._masquerade is not None else address
 
 

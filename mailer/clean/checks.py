@@ -82,7 +82,7 @@ class Checks:
             passage.log.warning(
                 f"{passage.queue_id}: {subject.title} map lookup problem -- message not accepted, try again later"
             )
-            raise not_written(error.cause) from error
+            raise not_written() from error
         return UNCHANGED if value is None else await act(subject, value)
 
 

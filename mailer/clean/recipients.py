@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from mailer.addressing.lookup import AddressMap
+from mailer.addressing.mapping import EXPANSION_ERROR
 from mailer.clean.addresses import AddressRules, not_written
 from mailer.clean.passage import Passage, Writer
 from mailer.clean.smtputf8 import Utf8Detection
@@ -143,7 +144,9 @@ class _Distribution:
         try:
             results = await mapper.virtual(address, passage.queue_id)
         except TemporaryError as error:
-            raise error if error.reply.enhanced == "4.6.0" else not_written(error.cause) from error
+            if error.reply.enhanced == EXPANSION_ERROR:
+                raise TemporaryError("", EXPANSION_ERROR, error.reply.text) from error
+            raise not_written() from error
         notify = recipient.notify
         if notify & _EXPANDED and (len(results) > 1 or results[0] != address):
             # RFC 3461 5.2.7.3: success is now, for the alias; what it stands for does not report it.
@@ -163,7 +166,7 @@ class _Distribution:
             passage.log.warning(
                 f"{passage.queue_id}: {maps.title} map lookup problem -- message not accepted, try again later"
             )
-            raise not_written(error.cause) from error
+            raise not_written() from error
         if copy:
             await self._copy(copy)
 

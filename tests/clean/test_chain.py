@@ -428,3 +428,14 @@ def test_hold_is_kept_on_the_envelope():
     bench = Bench("header_checks = regexp:{{/^Subject/ HOLD}}\n")
     _, entry = recipients(bench)
     assert entry.state == "hold" and entry.envelope.hold
+
+
+def test_what_has_been_logged_is_not_told_again():
+    bench = Bench("virtual_alias_maps = fail:x\nvirtual_alias_domains =\n")
+    writer = bench.sink.open(envelope())
+    writer.recipient(Recipient("r@y.example"))
+    writer.write(MESSAGE)
+    with pytest.raises(TemporaryError) as caught:
+        answer(writer.commit())
+    assert caught.value.cause == ""
+    assert any("virtual_alias_maps map lookup problem for r@y.example" in line for line in bench.log.lines)
