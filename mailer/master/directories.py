@@ -9,17 +9,23 @@ from mailer.receive.maildrop import corrupt_directory, maildrop_directory
 
 __all__ = ["prepare"]
 
-#: Below queue_directory: name and mode. Tools of other users reach the sockets in ``public``.
-_QUEUE = (("public", 0o755), ("private", 0o700), ("mailer", 0o700))
+#: The maildrop: everybody may leave a file, nobody may look or touch another's. The reader trusts no file in it.
+_DROP_BOX = 0o1733
 
 
 def prepare(settings: Any) -> None:
     """:raise OSError: a directory is missing and cannot be made."""
-    os.makedirs(settings.queue_directory, 0o755, exist_ok=True)
-    for name, mode in _QUEUE:
-        path = os.path.join(settings.queue_directory, name)
-        if not os.path.isdir(path):
-            os.mkdir(path, mode)
-    for path in (maildrop_directory(settings.queue_directory), corrupt_directory(settings.queue_directory)):
-        os.makedirs(path, 0o700, exist_ok=True)
+    queue = settings.queue_directory
+    os.makedirs(queue, 0o755, exist_ok=True)
+    _make(os.path.join(queue, "public"), 0o755)
+    _make(os.path.join(queue, "private"), 0o700)
+    _make(os.path.join(queue, "mailer"), 0o711)
+    _make(maildrop_directory(queue), _DROP_BOX)
+    _make(corrupt_directory(queue), 0o700)
     os.makedirs(settings.data_directory, 0o755, exist_ok=True)
+
+
+def _make(path: str, mode: int) -> None:
+    if not os.path.isdir(path):
+        os.mkdir(path)
+        os.chmod(path, mode)  # whatever the umask says

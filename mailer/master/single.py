@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -27,10 +26,10 @@ from mailer.interfaces.context import Context
 from mailer.log.maillog import MailLog
 from mailer.master.directories import prepare
 from mailer.master.listening import Listening
+from mailer.master.local import LocalSockets
 from mailer.master.parts import Parts, Shared
 from mailer.master.plan import Plan
-from mailer.master.poke import Poke
-from mailer.master.sockets import CannotBind, bind_unix
+from mailer.master.sockets import CannotBind
 from mailer.net.sweep import Sweep
 from mailer.queue.store import SqliteQueue
 from mailer.receive.anvil import Anvil
@@ -70,8 +69,7 @@ class SingleLayout(Service):
         self._parts: Parts | None = None
         self._pickup: Any = None
         self._pickup_loop: LoopingCall | None = None
-        self._poke_socket: socket.socket | None = None
-        self._poke: Poke | None = None
+        self._local: LocalSockets | None = None
         self._ready = False
 
     def privilegedStartService(self) -> None:
@@ -81,9 +79,7 @@ class SingleLayout(Service):
         try:
             prepare(settings)
             self._listening.bind(self._plan)
-            self._poke_socket = bind_unix(
-                os.path.join(settings.queue_directory, "public", "pickup"), socket.SOCK_DGRAM, 0o622
-            )
+            self._local = LocalSockets(settings.queue_directory)
         except (CannotBind, OSError) as error:
             self._log.fatal(str(error))
             self._maillog.drain()
@@ -140,7 +136,7 @@ class SingleLayout(Service):
 
     def _start_pickup(self, parts: Parts) -> None:
         self._pickup = build_pickup(parts.pickup_context(), parts.reporter)
-        self._poke = Poke(self._poke_socket, self._reactor, self._pickup.poke)
+        self._local.serve(self._reactor, self._queue, self._pickup.poke)
         self._pickup_loop = LoopingCall(self._pickup.poke)
         self._pickup_loop.clock = self._reactor
         self._pickup_loop.start(parts.plan.pickup_interval)
@@ -202,8 +198,8 @@ class SingleLayout(Service):
     async def _stop(self) -> None:
         if self._pickup_loop is not None and self._pickup_loop.running:
             self._pickup_loop.stop()
-        if self._poke is not None:
-            self._poke.close()
+        if self._local is not None:
+            self._local.close()
         await self._listening.stop(DRAIN_SECONDS)
         if self._qmgr is not None:
             await self._qmgr.stop()

@@ -136,7 +136,10 @@ def drop(directory: str, submission: Submission, content: Iterable[bytes], limit
 
 
 def _sync_directory(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a drop box: its users may not even read it, so the name is as durable as the file system makes it
     try:
         os.fsync(descriptor)
     finally:

@@ -1,8 +1,11 @@
 """The whole way, through the real server: in over SMTP or sendmail, out to a Maildir or another server, reports back."""
 
 import email
+import os
 import signal
+import socket
 import subprocess
+import sys
 
 import pytest
 from peers import need, wait_until
@@ -124,8 +127,6 @@ def test_sigterm_ends_cleanly_and_sighup_takes_new_settings(mta):
 
 
 def server_banner(server):
-    import socket
-
     with socket.create_connection(("127.0.0.1", server.port), 5) as sock:
         return sock.recv(200)
 
@@ -184,3 +185,36 @@ def test_smtp_source_many_sessions(mta):
     command = [source, "-s", "20", "-m", "200", "-l", "2000", "-f", "a@example.test", "-t", "you@example.test"]
     subprocess.run([*command, f"127.0.0.1:{server.port}"], check=True, timeout=60)
     server.wait_for_mail("you", 200, 30)
+
+
+def test_ordinary_users_submit_and_others_sockets_answer(mta):
+    if os.getuid() != 0:
+        pytest.skip("needs root, to become somebody else")
+    server = mta()
+
+    def as_nobody(command, *arguments, input=b""):
+        # The interpreter may lie where only root can read: it is loaded first, then the user changes.
+        code = f"""
+import os, sys, encodings.idna
+from mailer.commands import {command}, postqueue, submission
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.exit({command}.main({list(arguments)!r}))"""
+        return subprocess.run(
+            [sys.executable, "-c", code], env=server.environment(), input=input, capture_output=True, timeout=30
+        )
+
+    result = as_nobody("sendmail", "you@example.test", input=b"Subject: from nobody\n\nx\n")
+    assert result.returncode == 0, result.stderr
+    (content,) = server.wait_for_mail("you")
+    assert b"(Postfix, from userid 65534)" in content
+
+    def asked(socket_name):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(10)
+            sock.connect(str(server.directory / "queue" / "public" / socket_name))
+            sock.sendall(b"list\n" if socket_name == "showq" else b"flush\n")
+            return sock.makefile("rb").read()
+
+    wait_until(lambda: asked("showq") == b"", what="an empty listing")
+    assert asked("qmgr").strip() == b"ok"
+    assert (server.directory / "queue/public/showq").stat().st_mode & 0o777 == 0o666
