@@ -1,4 +1,5 @@
-"""Whether a client's headers are completed as local ones: local_header_rewrite_clients (see postconf(5))."""
+"""Where mail comes from, and what follows for the steps behind reception: local_header_rewrite_clients (whether headers are
+completed as local ones) and receive_override_options (see postconf(5))."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from mailer.message.envelope import Client
 from mailer.net.own_addresses import own_addresses
 from mailer.tables.match import AddressList, matches_subdomains
 
-__all__ = ["HeaderContext"]
+__all__ = ["HeaderContext", "overrides"]
 
 _FOR_SESSIONS = ("permit_sasl_authenticated", "permit_tls_clientcerts", "permit_tls_all_clientcerts")
 
@@ -54,3 +55,18 @@ class HeaderContext:
             if await table.lookup(client.address) is not None:
                 return "local"
         return "remote"
+
+
+_OVERRIDES = frozenset(("no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters"))
+
+
+def overrides(settings: Any) -> frozenset[str]:
+    """receive_override_options: what the steps behind reception leave out. :raise ConfigError: an unknown word."""
+    words = frozenset(word.lower() for word in settings.receive_override_options)
+    unknown = words - _OVERRIDES
+    if unknown:
+        raise ConfigError(
+            f"receive_override_options: unknown option {', '.join(sorted(unknown))}",
+            f"of: {', '.join(sorted(_OVERRIDES))}",
+        )
+    return words

@@ -20,7 +20,9 @@ from mailer.message.date import mail_date
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import MailError
 from mailer.net.gate import Gate
+from mailer.receive.content import MessageTop
 from mailer.receive.maildrop import MalformedDrop, Submission, names, take
+from mailer.receive.origin import overrides
 
 __all__ = ["Pickup", "Returns", "received_locally"]
 
@@ -53,6 +55,8 @@ class Pickup:
         self._returns = returns
         self._host = context.settings.myhostname
         self._mail_name = context.settings.mail_name
+        self._filter: str = context.settings.content_filter
+        self._overrides = overrides(context.settings)
 
     def poke(self) -> None:
         """Something may have arrived."""
@@ -107,6 +111,7 @@ class Pickup:
     async def _submit(self, name: str, submission: Submission, file: BinaryIO) -> bool:
         now = self._context.seconds()
         envelope = submission.envelope(now)
+        envelope.filter, envelope.overrides = self._filter, self._overrides
         gate = Gate()
         start = file.tell()
         try:
@@ -118,9 +123,12 @@ class Pickup:
             for recipient in submission.recipients:
                 writer.recipient(recipient)
             writer.write(received_locally(self._host, self._mail_name, submission.uid, writer.queue_id, now))
+            top = MessageTop()
             while chunk := await self._thread(file.read, _CHUNK):
-                writer.write(chunk)
+                writer.write(top.feed(chunk) if not top.settled else chunk)
                 await gate.opened()
+            if not top.settled:
+                writer.write(top.feed(b"", last=True))
             await writer.commit()
         except MailError as error:
             writer.abort()

@@ -12,7 +12,7 @@ from mailer.interfaces.context import Context
 from mailer.receive.anvil import Anvil
 from mailer.receive.footer import RejectFooter
 from mailer.receive.keywords import EhloKeywords
-from mailer.receive.origin import HeaderContext
+from mailer.receive.origin import HeaderContext, overrides
 from mailer.receive.peername import PeerNames
 from mailer.receive.received import ReceivedHeader
 from mailer.tables.match import AddressList, DomainList, StringList, matches_subdomains
@@ -85,6 +85,9 @@ class Service:
         self.bare_newline_code: int = settings.smtpd_forbid_bare_newline_reject_code
         self.verp_characters: str = settings.verp_delimiter_filter
         self.verp_default: str = settings.default_verp_delimiters
+
+        self.filter: str = settings.content_filter
+        self.overrides = overrides(settings)
 
     def _read_limits(self, settings: Any) -> None:
         self.line_limit: int = settings.line_length_limit

@@ -45,7 +45,9 @@ class Mail(Command):
             return session.refuse(_SYNTAX)
         if session.limited and service.message_rate_limit and not await self._rate_allowed(session):
             return False
-        envelope = Envelope(client=session.client, arrival=service.seconds())
+        envelope = Envelope(
+            client=session.client, arrival=service.seconds(), filter=service.filter, overrides=service.overrides
+        )
         refusal = self._read_parameters(session, envelope, parameters) if parameters else ""
         try:
             envelope.sender = parse_path(path, service.strict_envelopes, service.numeric_domains, envelope.smtputf8)
