@@ -28,11 +28,12 @@ class _Held:
     """Keeps fates until they can be looked at; that a nexthop is unreachable is passed on at once."""
 
     def __init__(self, outcomes: Any) -> None:
-        self.told: list[tuple[Recipient, Outcome]] = []
+        self.told: list[tuple[Recipient, Outcome, Recipient | None]] = []
         self.unreachable = outcomes.unreachable
+        self.partial = outcomes.partial
 
-    def tell(self, recipient: Recipient, outcome: Outcome) -> None:
-        self.told.append((recipient, outcome))
+    def tell(self, recipient: Recipient, outcome: Outcome, shown: Recipient | None = None) -> None:
+        self.told.append((recipient, outcome, shown))
 
 
 @implementer(ITransport)
@@ -53,8 +54,8 @@ class FilteredTransport:
         try:
             await self._transport.deliver(request, held)
         finally:
-            for recipient, outcome in held.told:
-                outcomes.tell(recipient, await self._replaced(outcome))
+            for recipient, outcome, shown in held.told:
+                outcomes.tell(recipient, await self._replaced(outcome), shown)
 
     async def stop(self) -> None:
         await self._transport.stop()

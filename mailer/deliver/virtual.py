@@ -109,18 +109,17 @@ class VirtualTransport:
         return Outcome(Fate.SENT, "2.0.0", f"delivered to {what}", "virtual")
 
     def _failed(self, deposit: Deposit, identity: Identity, failure: WriteFailure) -> Outcome:
-        fate = Fate.BOUNCED if failure.status.startswith("5") else Fate.DEFERRED
+        status = failure.status or "4.2.0"
+        fate = Fate.BOUNCED if status.startswith("5") else Fate.DEFERRED
         if not deposit.maildir:
             if failure.advice:
                 self._log.warning(failure.advice)
-            return Outcome(
-                fate, failure.status, f"delivery failed to mailbox {deposit.path}: {failure.reason}", "virtual"
-            )
+            return Outcome(fate, status, f"delivery failed to mailbox {deposit.path}: {failure.reason}", "virtual")
         if failure.denied:
             who = f"UID/GID={identity.uid}/{identity.gid}"
             self._log.warning(f"maildir access problem for {who}: {failure.reason}")
             self._log.warning("perhaps you need to create the maildirs in advance")
-        return Outcome(fate, failure.status, f"maildir delivery failed: {failure.reason}", "virtual")
+        return Outcome(fate, status, f"maildir delivery failed: {failure.reason}", "virtual")
 
     async def _mailbox(self, user: str) -> str:
         found = await find_address(self._mailboxes, user, self._delimiters, _SEARCH)

@@ -20,11 +20,19 @@ class TransportUnavailable(TemporaryError):
 class IOutcomes(Interface):
     """Told each recipient's fate, once, as soon as it is known."""
 
-    def tell(recipient, outcome):
+    def tell(recipient, outcome, shown=None):
         """Take the fate of one of the request's recipients (plain call): it is logged and recorded at once.
 
         :param recipient: a Recipient of the request, the same object.
         :param outcome: a ``mailer.message.status.Outcome``.
+        :param shown: the Recipient that the log names instead: the member of an alias that decided the fate.
+        """
+
+    def partial(shown, outcome):
+        """Log what became of a part of a recipient: one of several members of an alias or a forwarding file. The
+        recipient's own fate is told besides.
+
+        :param shown: a Recipient, not one of the request's.
         """
 
     def unreachable(status, reason):

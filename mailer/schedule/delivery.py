@@ -124,7 +124,7 @@ class Delivery:
 
     # -- IOutcomes
 
-    def tell(self, recipient: Recipient, outcome: Outcome) -> None:
+    def tell(self, recipient: Recipient, outcome: Outcome, shown: Recipient | None = None) -> None:
         if self._untold.pop(recipient.id, None) is None:
             _faults.error(
                 "{transport} told a fate twice or of a stranger: {queue_id} {recipient} {outcome}",
@@ -134,17 +134,26 @@ class Delivery:
                 outcome=outcome,
             )
             return
-        desk, request, message = self._desk, self._request, self.message
+        desk, message = self._desk, self.message
         if message.probe or desk.soft_bounce:
             outcome = self._adapted(outcome)
-        queue_id, arrival = request.queue_id, message.entry.arrival
-        self._log.info(
-            desk.line(queue_id, recipient, outcome, arrival, request.activated, request.started, desk.seconds())
-        )
+        self._write(shown or recipient, outcome)
         message.note(recipient, outcome)
         self.unrecorded.append((recipient.id, outcome))
         if not self._turn:
             self.save()
+
+    def partial(self, shown: Recipient, outcome: Outcome) -> None:
+        if self.message.probe or self._desk.soft_bounce:
+            outcome = self._adapted(outcome)
+        self._write(shown, outcome)
+
+    def _write(self, recipient: Recipient, outcome: Outcome) -> None:
+        desk, request = self._desk, self._request
+        queue_id, arrival = request.queue_id, self.message.entry.arrival
+        self._log.info(
+            desk.line(queue_id, recipient, outcome, arrival, request.activated, request.started, desk.seconds())
+        )
 
     def unreachable(self, status: str, reason: str) -> None:
         if self.failure is None:

@@ -60,14 +60,19 @@ class BrokenContent:
 
 @implementer(IOutcomes)
 class RecordingOutcomes:
-    """``told`` holds ``(recipient, outcome)`` in order; ``down`` the reasons why the nexthop was called unreachable."""
+    """``told`` holds ``(recipient, outcome)`` in order, ``parts`` what was told of parts of recipients, ``down`` the reasons
+    why the nexthop was called unreachable."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Recipient, Outcome]] = []
+        self.parts: list[tuple[Recipient, Outcome]] = []
         self.down: list[tuple[str, str]] = []
 
-    def tell(self, recipient: Recipient, outcome: Outcome) -> None:
+    def tell(self, recipient: Recipient, outcome: Outcome, shown: Recipient | None = None) -> None:
         self.told.append((recipient, outcome))
+
+    def partial(self, shown: Recipient, outcome: Outcome) -> None:
+        self.parts.append((shown, outcome))
 
     def unreachable(self, status: str, reason: str) -> None:
         self.down.append((status, reason))

@@ -53,7 +53,7 @@ class Outcomes:
         self.told = []
         self.unreachable_for = None
 
-    def tell(self, recipient, outcome):
+    def tell(self, recipient, outcome, shown=None):
         self.told.append((recipient, outcome))
         use = f" conn_use={outcome.conn_use}," if outcome.conn_use > 1 else ""
         original = f" orig_to=<{recipient.original}>," if recipient.original not in ("", recipient.address) else ""
@@ -67,6 +67,9 @@ class Outcomes:
             f"QID: to=<{quoted(recipient.address)}>,{original} relay={outcome.relay},{use} dsn={outcome.status},"
             f" status={word} ({outcome.text})"
         )
+
+    def partial(self, shown, outcome):
+        raise AssertionError("SMTP delivers recipients whole")
 
     def unreachable(self, status, reason):
         self.unreachable_for = (status, reason)

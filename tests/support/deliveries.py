@@ -14,14 +14,19 @@ BODY = CONTENT.replace(b"\r\n", b"\n")
 
 
 class Outcomes:
-    """``told`` holds ``(address, outcome)`` in order."""
+    """``told`` holds ``(address, outcome)`` in order, ``log`` ``(address, original, outcome)`` of all that is logged."""
 
     def __init__(self):
         self.told = []
+        self.log = []
         self.unreachable_calls = []
 
-    def tell(self, recipient, outcome):
+    def tell(self, recipient, outcome, shown=None):
         self.told.append((recipient.address, outcome))
+        self.partial(shown or recipient, outcome)
+
+    def partial(self, shown, outcome):
+        self.log.append((shown.address, shown.original, outcome))
 
     def unreachable(self, status, reason):
         self.unreachable_calls.append((status, reason))

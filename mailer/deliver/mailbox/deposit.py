@@ -52,8 +52,8 @@ class Deposit:
 class WriteFailure(Exception):
     """A mailbox could not be written; nothing of the message is left in it.
 
-    ``status`` is an RFC 3463 code: 4.2.0, 4.3.0 or 5.2.2. ``reason`` is for logs and reports. ``denied``: it was a
-    matter of rights. ``advice``: what the log should say besides.
+    ``status`` is an RFC 3463 code, 4.2.0, 4.3.0 or 5.2.2; "" leaves it to the transport whether to try again.
+    ``reason`` is for logs and reports. ``denied``: it was a matter of rights. ``advice``: what the log should say besides.
     """
 
     def __init__(self, status: str, reason: str, denied: bool = False, advice: str = "") -> None:
@@ -74,7 +74,10 @@ class WriteFailure(Exception):
 
 
 def status_of(number: int) -> str:
-    """The code for an errno: a full mailbox is the recipient's (5.2.2), a full disk the system's (4.3.0)."""
+    """The code for an errno: a full mailbox is the recipient's (5.2.2), a full disk the system's (4.3.0), a lock or a
+    file server will be free again (4.2.0); "" for all others."""
     if number in (errno.EDQUOT, errno.EFBIG):
         return "5.2.2"
-    return "4.3.0" if number == errno.ENOSPC else "4.2.0"
+    if number in (errno.EAGAIN, errno.EEXIST, errno.ESTALE):
+        return "4.2.0"
+    return "4.3.0" if number == errno.ENOSPC else ""

@@ -70,7 +70,7 @@ def _follow(path: str) -> int:
     """Symbolic links are followed only where root has put them, in a directory in which nobody else can put any."""
     link, directory = os.lstat(path), os.stat(os.path.dirname(path) or "/")
     if link.st_uid or directory.st_uid or directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise WriteFailure("4.2.0", "file is a symbolic link")
+        raise WriteFailure("", "file is a symbolic link")
     try:
         return os.open(path, _FLAGS)
     except OSError as error:
@@ -79,10 +79,10 @@ def _follow(path: str) -> int:
 
 def _check(path: str, status: os.stat_result, deposit: Deposit) -> None:
     if status.st_nlink > 1:
-        raise WriteFailure("4.2.0", f"file has {status.st_nlink} hard links")
+        raise WriteFailure("", f"file has {status.st_nlink} hard links")
     if deposit.strict_owner and status.st_uid != os.geteuid():
         raise WriteFailure(
-            "4.2.0",
+            "",
             f"destination {path} is not owned by recipient",
             advice='specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch',
         )
