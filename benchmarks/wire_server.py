@@ -97,7 +97,7 @@ class NullTransport:
 def service() -> SmtpdFactory:
     clock = task.Clock()
     settings = Settings({"myhostname": Entry("myhostname", "mail.example")})
-    log = MailLog(NullDestination(), time.time, 1, later=lambda seconds, function: None).service("smtpd")
+    log = MailLog(NullDestination(), time.time, lambda: 1, later=lambda seconds, function: None).service("smtpd")
     zone = {"127.0.0.1": {"PTR": ["localhost"]}, "localhost": {"A": ["127.0.0.1"]}}
     context = Context(settings, clock, time.time, log, "smtp", dns=FakeResolver(zone))
     context = replace(context, tables=Tables(context))

@@ -120,7 +120,7 @@ class Tool:
             raise Fatal(str(error)) from error
         if not isinstance(where, StreamDestination) or type(where) is not StreamDestination:
             tag = f"{self.settings.syslog_name}/{self.program}[{os.getpid()}]"
-            self._log = ServiceLog(MailLog(where, time.time, os.getpid()), tag)
+            self._log = ServiceLog(MailLog(where, time.time, os.getpid), tag)
 
     def context(self) -> Context:
         """For match lists and their tables."""

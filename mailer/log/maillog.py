@@ -36,6 +36,7 @@ def printable(text: str) -> str:
 class MailLog:
     """The log of one process.
 
+    :param pid: asked when a service's log is made, which is after twistd has become a daemon.
     :param defer: runs ``function(*arguments)`` on another thread and calls back with None, or an exception, when done;
         None writes synchronously (tools, tests).
     :param later: ``later(seconds, function)``, as reactor.callLater; None flushes at every line.
@@ -46,7 +47,7 @@ class MailLog:
         self,
         destination: Destination,
         seconds: Callable[[], float],
-        pid: int,
+        pid: Callable[[], int],
         later: Callable[[float, Callable[[], None]], Any] | None = None,
         defer: Callable[[Callable[[], None], Callable[[BaseException | None], None]], None] | None = None,
         complain: Callable[[str], None] = lambda text: None,
@@ -65,7 +66,7 @@ class MailLog:
 
     def service(self, name: str, syslog_name: str = "postfix") -> ServiceLog:
         """The log of one service: ``name`` is the program (smtpd, qmgr), ``syslog_name`` what stands before it."""
-        return ServiceLog(self, f"{syslog_name}/{name}[{self._pid}]")
+        return ServiceLog(self, f"{syslog_name}/{name}[{self._pid()}]")
 
     def add(self, severity: str, tag: str, text: str) -> None:
         """Take one line."""

@@ -16,16 +16,16 @@ _DROP_BOX = 0o1733
 def prepare(settings: Any) -> None:
     """:raise OSError: a directory is missing and cannot be made."""
     queue = settings.queue_directory
-    os.makedirs(queue, 0o755, exist_ok=True)
+    _make(queue, 0o755)
     _make(os.path.join(queue, "public"), 0o755)
     _make(os.path.join(queue, "private"), 0o700)
     _make(os.path.join(queue, "mailer"), 0o711)
     _make(maildrop_directory(queue), _DROP_BOX)
     _make(corrupt_directory(queue), 0o700)
-    os.makedirs(settings.data_directory, 0o755, exist_ok=True)
+    _make(settings.data_directory, 0o755)
 
 
 def _make(path: str, mode: int) -> None:
     if not os.path.isdir(path):
-        os.mkdir(path)
+        os.makedirs(path)
         os.chmod(path, mode)  # whatever the umask says

@@ -60,5 +60,5 @@ def open_log(settings: Any, reactor: Any, seconds: Any, complain: Any) -> tuple[
 
         reactor.getThreadPool().callInThreadWithCallback(finished, function)
 
-    log = MailLog(where, seconds, os.getpid(), reactor.callLater, defer, complain)
+    log = MailLog(where, seconds, os.getpid, reactor.callLater, defer, complain)
     return log, words

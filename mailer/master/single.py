@@ -62,8 +62,7 @@ class SingleLayout(Service):
         self._maillog = log
         self._reload = reload
         settings = plan.configuration.settings
-        self._log = log.service("master", settings.syslog_name)
-        self._listening = Listening(reactor, self._log)
+        self._syslog_name = settings.syslog_name
         self._queue: SqliteQueue | None = None
         self._qmgr: Qmgr | None = None
         self._parts: Parts | None = None
@@ -75,6 +74,9 @@ class SingleLayout(Service):
     def privilegedStartService(self) -> None:
         """:raise SystemExit: a socket or directory is not to be had."""
         super().privilegedStartService()
+        # Not earlier: twistd forks before this when it becomes a daemon, and log lines name the process.
+        self._log = self._maillog.service("master", self._syslog_name)
+        self._listening = Listening(self._reactor, self._log)
         settings = self._plan.configuration.settings
         try:
             prepare(settings)

@@ -52,7 +52,7 @@ def make(clock, sink, thread=None, complaints=None):
     log = MailLog(
         sink,
         lambda: 1e9,
-        42,
+        lambda: 42,
         later=clock.callLater,
         defer=thread,
         complain=(complaints if complaints is not None else []).append,
