@@ -1,9 +1,10 @@
 """One request on its way through the restriction lists, and the evaluator.
 
-Postfix's order is kept (access(5), postconf(5)): the first verdict ends a list; ``warn_if_reject`` turns the next
-restriction's refusal into a log line; a refusal while ``defer_if_reject`` is pending becomes that temporary one; a pending
-``defer_if_permit`` is applied by whoever ends the whole examination. A table or server that cannot tell now is a temporary
-refusal, and so is a restriction that fails.
+Postfix's order is kept (access(5), postconf(5)): the first verdict ends a list; ``warn_if_reject`` turns a refusal of the
+next restriction into a log line; a refusal for good while ``defer_if_reject`` is pending becomes that temporary one; a
+pending ``defer_if_permit`` is applied by whoever ends the whole examination; with both pending nothing can change the
+outcome, so the list ends. Trouble of the server's own (a restriction that is no good, a table that cannot tell) refuses
+for now and is never softened by ``warn_if_reject``.
 """
 
 from __future__ import annotations
@@ -15,39 +16,132 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from mailer.access.verdict import Verdict, refuse
+from mailer.access.verdict import PERMIT, Verdict
 from mailer.message.session import Session
 from mailer.message.status import Reply, TemporaryError
 
-__all__ = ["Decision", "Evaluation", "evaluate", "target_of"]
+__all__ = ["Broken", "Decision", "Evaluation", "Rules", "WARN_IF_REJECT", "evaluate", "misconfigured", "target_of"]
+
+WARN_IF_REJECT = "warn_if_reject"
+_DEEPEST = 100
+_LOOKUP_FAILED = "Temporary lookup failure"
 
 _faults = Logger()
 
 
+class Broken(Exception):
+    """The examination cannot be carried out: the request is refused with ``reply``, whatever else was decided."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+def misconfigured() -> Broken:
+    """What a client hears of mistakes in the configuration; the log has said which."""
+    return Broken(Reply(451, "4.3.5", "Server configuration error"))
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One restriction's answer, kept for the log and for explaining. ``answer`` is ``permit``, ``dunno`` or a reply."""
+    """One restriction's answer, kept for explaining.
 
+    ``parameter`` is the list that it stands in, ``key`` and ``table`` what it found where (or ""), ``answer`` is
+    ``permit``, ``dunno`` or a reply. ``depth`` is 1 in a list, more in classes and lists from tables.
+    """
+
+    parameter: str
     restriction: str
+    key: str
+    table: str
     answer: str
     seconds: float
+    depth: int = 1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for all examinations of one service. ``permits`` is smtpd_log_access_permit_actions, None if empty; ``ports``
+    smtpd_client_port_logging; ``record`` takes every decision, if it is not None."""
+
+    log: Any
+    soft_bounce: bool = False
+    permits: Any = None
+    ports: bool = False
+    record: list[Decision] | None = None
+
+    def client(self, session: Session) -> str:
+        """``name[address]``, with the port where logs show it."""
+        client = session.client
+        return f"{client.printable}:{client.port}" if self.ports else client.printable
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """The state of one examination. ``subject`` is what replies name in ``<>``: client, helo name, sender or recipient.
+    """The state of one examination.
 
-    What ``warn_if_reject`` spares the client goes to ``session.decisions``, as ``(action, text)`` for the log.
+    ``stage`` and ``subject`` are how replies name what is examined: ``Client host`` and ``name[address]``, ``Helo command``
+    and the name, ``Sender address`` ... ``bare_table`` is what a table without ``check_..._access`` stands for. What the log
+    should say besides the outcome goes to ``session.decisions``, as pairs of a word and a text.
+
+    ``warning`` is the depth of the list in which ``warn_if_reject`` is in force, or 0.
     """
 
     session: Session
-    stage: str
-    subject: str
+    rules: Rules
+    parameter: str = ""
+    stage: str = ""
+    subject: str = ""
+    bare_table: str = ""
     defer_if_permit: Reply | None = None
     defer_if_reject: Reply | None = None
+    warning: int = 0
     depth: int = 0
-    record: list[Decision] | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    sender_checked: bool = False
+    recipient_checked: bool = False
+    key: str = ""
+    table: str = ""
+    destinations: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self, parameter: str, stage: str, subject: str, bare_table: str) -> None:
+        """Turn to another list; only a pending ``defer_if_permit`` lasts longer than one."""
+        self.parameter, self.stage, self.subject, self.bare_table = parameter, stage, subject, bare_table
+        self.defer_if_reject = None
+        self.warning = self.depth = 0
+
+    @property
+    def discarding(self) -> bool:
+        """Whether the message is thrown away whatever comes."""
+        envelope = self.session.envelope
+        return envelope is not None and bool(envelope.discard)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether there is a message that actions can apply to."""
+        return self.session.envelope is not None and bool(self.session.instance)
+
+    def note(self, word: str, text: str) -> None:
+        self.session.decisions.append((word, text))
+
+    def postpone(self, reply: Reply, tempfail_action: str = "defer_if_permit") -> Verdict | None:
+        """A temporary failure: refuse now if that is wanted, else only if nothing refuses for good later."""
+        if self.warning or tempfail_action != "defer_if_permit":
+            return Verdict(reply)
+        if self.defer_if_permit is None:
+            self.defer_if_permit = reply
+        return None
+
+    def postpone_refusal(self, reply: Reply) -> None:
+        """A later refusal for good is to be this temporary one."""
+        if self.defer_if_reject is None:
+            self.defer_if_reject = reply
+
+    async def permit(self, action: str, stage: str, subject: str, more: str = "") -> Verdict:
+        """Permission, logged where smtpd_log_access_permit_actions asks for it."""
+        permits = self.rules.permits
+        if permits is not None and self.defer_if_permit is None and await permits.match(action):
+            self.note("permit", f"action={action} for {stage}={subject} {more}")
+        return PERMIT
 
 
 def target_of(subject: str, text: str) -> str:
@@ -58,36 +152,77 @@ def target_of(subject: str, text: str) -> str:
 async def evaluate(restrictions: Sequence[Any], state: Evaluation) -> Verdict | None:
     """Ask each restriction in turn.
 
-    :return: the first verdict, or None when nobody had one.
+    :return: the first verdict, or None when nobody had one. :raise Broken: see there.
     """
-    warning = False
+    depth = state.depth = state.depth + 1
+    if depth > _DEEPEST:
+        state.rules.log.warning(f"restrictions within restrictions, too many, in {state.parameter}")
+        raise misconfigured()
+    verdict = None
+    ask = _ask if state.rules.record is None else _ask_and_record
     for restriction in restrictions:
-        if restriction.name == "warn_if_reject":
-            warning = True
+        if state.discarding:
+            break
+        if restriction.name == WARN_IF_REJECT:
+            state.warning = state.warning or depth
             continue
-        verdict = await _ask(restriction, state)
+        verdict = await ask(restriction, state)
         if verdict is not None and verdict.reply is not None:
-            if warning:
-                state.session.decisions.append(("reject_warning", str(verdict.reply)))
-                verdict = None
-            elif state.defer_if_reject is not None and verdict.reply.permanent:
-                verdict = Verdict(state.defer_if_reject)
-        warning = False
-        if verdict is not None:
-            return verdict
-    return None
+            verdict = refusal(verdict.reply, state)
+        if state.warning >= depth:
+            state.warning = 0
+        if verdict is not None or (state.defer_if_permit is not None and state.defer_if_reject is not None):
+            break
+    state.depth = depth - 1
+    return verdict
+
+
+def refusal(reply: Reply, state: Evaluation) -> Verdict | None:
+    """What becomes of a refusal."""
+    if not 400 <= reply.code < 600:
+        state.rules.log.warning(f"SMTP reply code configuration error: {reply}")
+        reply = Reply(450, "4.7.1", "Service unavailable")
+    if not state.warning and state.defer_if_reject is not None and reply.permanent:
+        reply = state.defer_if_reject
+    if state.rules.soft_bounce and reply.permanent:
+        reply = Reply(reply.code - 100, "4" + reply.enhanced[1:], reply.text)
+    if state.warning:
+        state.note("reject_warning", str(reply))
+        return None
+    return Verdict(reply)
 
 
 async def _ask(restriction: Any, state: Evaluation) -> Verdict | None:
-    began = perf_counter() if state.record is not None else 0.0
     try:
-        verdict = await restriction.check(state)
-    except TemporaryError:
-        verdict = refuse(451, "4.3.0", target_of(state.subject, "Temporary lookup failure"))
-    except Exception:  # a restriction may be a plug-in: its fault costs a temporary refusal, not the session
+        verdict: Verdict | None = await restriction.check(state)
+        return verdict
+    except Broken:
+        raise
+    except TemporaryError as error:
+        text = error.reply.text
+        if not text.endswith(_LOOKUP_FAILED):
+            text = target_of(state.subject, _LOOKUP_FAILED)
+        raise Broken(Reply(451, "4.3.0", text)) from error
+    except Exception as error:  # a restriction may be a plug-in: its fault costs a refusal for now, not the session
         _faults.failure("restriction {name} failed", name=restriction.name)
-        verdict = refuse(451, "4.3.5", target_of(state.subject, "Server configuration error"))
-    if state.record is not None:
-        answer = "dunno" if verdict is None else "permit" if verdict.reply is None else str(verdict.reply)
-        state.record.append(Decision(str(restriction), answer, perf_counter() - began))
-    return verdict
+        state.rules.log.error(f"restriction {restriction} failed: {type(error).__name__}")
+        raise misconfigured() from error
+
+
+async def _ask_and_record(restriction: Any, state: Evaluation) -> Verdict | None:
+    began, depth = perf_counter(), state.depth
+    state.key = state.table = ""
+    answer = "dunno"
+    try:
+        verdict = await _ask(restriction, state)
+        if verdict is not None:
+            answer = "permit" if verdict.reply is None else str(verdict.reply)
+        return verdict
+    except Broken as error:
+        answer = str(error.reply)
+        raise
+    finally:
+        record = state.rules.record
+        assert record is not None
+        seconds = perf_counter() - began
+        record.append(Decision(state.parameter, str(restriction), state.key, state.table, answer, seconds, depth))

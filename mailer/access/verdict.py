@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mailer.message.status import Reply
 
-__all__ = ["PERMIT", "Verdict", "refuse"]
+__all__ = ["PERMIT", "Verdict", "refuse", "reply_with"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,11 @@ class Verdict:
 PERMIT = Verdict()
 
 
+def reply_with(code: int, enhanced: str, text: str) -> Reply:
+    """A reply; the class of the enhanced code follows the code, as a 4xx parameter makes a 5.7.1 a 4.7.1."""
+    return Reply(code, f"{code // 100}{enhanced[1:]}", text)
+
+
 def refuse(code: int, enhanced: str, text: str) -> Verdict:
-    """A refusal; the class of the enhanced code follows the code, as a 4xx parameter makes a 5.7.1 a 4.7.1."""
-    return Verdict(Reply(code, f"{code // 100}{enhanced[1:]}", text))
+    """A refusal, as reply_with words it."""
+    return Verdict(reply_with(code, enhanced, text))

@@ -57,8 +57,7 @@ def test_dialogue(path: Path, piece: int) -> None:
     if piece and any("pipelining" in line for line in vector.log):
         pytest.skip("octet by octet nothing comes too early")
     server = Server(_settings(vector))
-    if "check_" not in str(vector.settings):  # what access(5) tables need is tested where it is written
-        server.factory.service.access = real_access(server.context)
+    server.factory.service.access = real_access(server.context)
     peer = server.connect(vector.client)
     for exchange in vector.exchanges:
         octets = peer.say(exchange.sent, piece)

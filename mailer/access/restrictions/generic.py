@@ -1,10 +1,12 @@
-"""Restrictions that look at nothing, or only at the client: permit, reject, defer, permit_mynetworks ... (postconf(5))."""
+"""Restrictions that look at nothing, or at the session as such (postconf(5), smtpd_recipient_restrictions, "Generic")."""
 
 from __future__ import annotations
 
+from twisted.internet.task import deferLater
+
 from mailer.access.evaluation import Evaluation, target_of
 from mailer.access.restriction import Restriction
-from mailer.access.verdict import PERMIT, Verdict, refuse
+from mailer.access.verdict import Verdict, refuse, reply_with
 
 __all__ = ["RESTRICTIONS"]
 
@@ -13,44 +15,94 @@ class Permit(Restriction):
     name = "permit"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        return PERMIT
+        return await state.permit(self.name, state.stage, state.subject)
 
 
 class Reject(Restriction):
     name = "reject"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        return refuse(
-            self.environment.settings.reject_code,
-            "5.7.1",
-            target_of(state.subject, f"{state.stage} rejected: Access denied"),
-        )
+        code = self.environment.settings.reject_code
+        return refuse(code, "5.7.1", target_of(state.subject, f"{state.stage} rejected: Access denied"))
 
 
 class Defer(Restriction):
     name = "defer"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        return refuse(
-            self.environment.settings.defer_code,
-            "4.3.2",
-            target_of(state.subject, f"{state.stage} rejected: Try again later"),
-        )
+        code = self.environment.settings.defer_code
+        return refuse(code, "4.3.2", target_of(state.subject, f"{state.stage} rejected: Try again later"))
 
 
-class PermitMynetworks(Restriction):
-    name = "permit_mynetworks"
+class DeferIfPermit(Restriction):
+    name = "defer_if_permit"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        client = state.session.client
-        return PERMIT if await self.environment.networks.match(client.name, client.address) else None
+        text = f"{state.stage} rejected: defer_if_permit requested"
+        return state.postpone(reply_with(450, "4.7.0", target_of(state.subject, text)))
 
 
-class PermitSaslAuthenticated(Restriction):
-    name = "permit_sasl_authenticated"
+class DeferIfReject(Restriction):
+    name = "defer_if_reject"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        return PERMIT if state.session.client.sasl_username else None
+        text = f"{state.stage} rejected: defer_if_reject requested"
+        state.postpone_refusal(reply_with(450, "4.7.0", target_of(state.subject, text)))
+        return None
 
 
-RESTRICTIONS = (Permit, Reject, Defer, PermitMynetworks, PermitSaslAuthenticated)
+class Sleep(Restriction):
+    """Waits so many seconds; the session of nobody else does."""
+
+    name = "sleep"
+    takes = "number"
+
+    async def check(self, state: Evaluation) -> Verdict | None:
+        await deferLater(self.environment.context.reactor, int(self.argument))
+        return None
+
+
+class RejectPlaintextSession(Restriction):
+    name = "reject_plaintext_session"
+
+    async def check(self, state: Evaluation) -> Verdict | None:
+        if state.session.tls is not None:
+            return None
+        return refuse(self.environment.settings.plaintext_reject_code, "5.7.1", "Session encryption is required")
+
+
+class RejectUnauthPipelining(Restriction):
+    name = "reject_unauth_pipelining"
+
+    async def check(self, state: Evaluation) -> Verdict | None:
+        if not state.session.pipelined:
+            return None
+        text = f"{state.stage} rejected: Improper use of SMTP command pipelining"
+        return refuse(503, "5.5.0", target_of(state.subject, text))
+
+
+class RejectMultiRecipientBounce(Restriction):
+    """Counts the recipient that is being examined, too."""
+
+    name = "reject_multi_recipient_bounce"
+
+    async def check(self, state: Evaluation) -> Verdict | None:
+        session = state.session
+        count = session.recipient_count + (session.protocol_state == "RCPT")
+        if session.envelope is None or session.envelope.sender or count <= 1:
+            return None
+        code = self.environment.settings.multi_recipient_bounce_reject_code
+        return refuse(code, "5.5.3", target_of(state.subject, f"{state.stage} rejected: Multi-recipient bounce"))
+
+
+RESTRICTIONS = (
+    Permit,
+    Reject,
+    Defer,
+    DeferIfPermit,
+    DeferIfReject,
+    Sleep,
+    RejectPlaintextSession,
+    RejectUnauthPipelining,
+    RejectMultiRecipientBounce,
+)

@@ -75,11 +75,11 @@ class Rcpt(Command):
                 reply = error.reply
         if reply is not None:
             session.reject(reply)
-            state.recipient = ""
+            state.recipient = transaction.sole
             return False
-        state.recipient = ""
         transaction.writer.recipient(recipient)
         transaction.accept(recipient.address)
+        state.recipient = transaction.sole
         state.recipient_count = transaction.recipients
         session.say(OK_RECIPIENT)
         return True

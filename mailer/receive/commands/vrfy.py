@@ -54,7 +54,7 @@ class Vrfy(Command):
             session.reject(reply)
         else:
             session.say(f"252 2.0.0 {text}\r\n".encode("utf-8", "surrogateescape"))
-        state.recipient = ""
+        state.recipient = session.transaction.sole if session.transaction is not None else ""
         if outside:
             state.envelope = None
         return reply is None
