@@ -29,7 +29,7 @@ _NOTIFY = {"success": Notify.SUCCESS, "failure": Notify.FAILURE, "delay": Notify
 class _Invocation:
     """What the command line asks for."""
 
-    mode: str = "enqueue"  # enqueue, smtp, list, newaliases, start, flush, flush-id, flush-site
+    mode: str = "enqueue"  # enqueue, ignore, smtp, list, newaliases, start, flush, flush-id, flush-site
     config: str = ""
     sender: str | None = None
     fullname: str | None = None
@@ -40,6 +40,7 @@ class _Invocation:
     verbose: int = 0
     alias_files: list[str] = field(default_factory=list)
     site: str = ""
+    verp: str | None = None  # the delimiters of -XV, "" for the default ones
     values: dict[str, str | bool] = field(default_factory=dict)  # further Submission fields
     recipients: list[str] = field(default_factory=list)
 
@@ -68,6 +69,7 @@ def _parse(arguments: list[str], mode: str) -> _Invocation:
         word = left.pop(0)
         if word == "--":
             break
+        word = _old_verp(word, left)
         for letter, argument in _split(word[1:], left):
             action = _ACTIONS.get(letter)
             if action is not None:
@@ -76,24 +78,37 @@ def _parse(arguments: list[str], mode: str) -> _Invocation:
     return invocation
 
 
+def _old_verp(word: str, following: list[str]) -> str:
+    """-V was once what -XV is now: two delimiters, or none where the next word has two characters."""
+    if (word == "-V" and following and len(following[0]) == 2) or (len(word) == 4 and word.startswith("-V")):
+        _warn(f"option {word} is deprecated with Postfix 2.3; specify -X{word[1:]} instead")
+        return f"-X{word[1:]}"
+    return word
+
+
 def _split(letters: str, following: list[str]) -> Iterator[tuple[str, str]]:
     """The options of one word, getopt's way; the module getopt knows no optional argument, which -q has."""
     while letters:
         letter, letters = letters[0], letters[1:]
         at = -1 if letter == ":" else _OPTIONS.find(letter)
         if at < 0:
-            print(f"sendmail: invalid option -- '{letter}'", file=sys.stderr)
-            raise Fatal("usage: sendmail [options]")
+            raise _misused(f"invalid option -- '{letter}'")
         if letter != "q" and _OPTIONS[at + 1 : at + 2] != ":":
             yield letter, ""
             continue
         if letter != "q" and not letters:
             if not following:
-                print(f"sendmail: option requires an argument -- '{letter}'", file=sys.stderr)
-                raise Fatal("usage: sendmail [options]")
+                raise _misused(f"option requires an argument -- '{letter}'")
             letters = following.pop(0)
         yield letter, letters
         return
+
+
+def _misused(complaint: str) -> Fatal:
+    """Said twice, as Postfix's sendmail reads its options twice."""
+    for _ in range(2):
+        print(f"sendmail: {complaint}", file=sys.stderr)
+    return Fatal("usage: sendmail [options]")
 
 
 def _queue_option(invocation: _Invocation, argument: str) -> None:
@@ -101,13 +116,13 @@ def _queue_option(invocation: _Invocation, argument: str) -> None:
         invocation.mode = "flush"
     elif argument[0] in "IR":
         if len(argument) < 2:
-            raise Fatal(f"-q{argument[0]}{'queueid' if argument[0] == 'I' else 'site'} needs an argument")
+            raise Fatal(f"specify: -q{argument[0]}{'queueid' if argument[0] == 'I' else 'site'}")
         invocation.mode = {"I": "flush-id", "R": "flush-site"}[argument[0]]
         invocation.site = argument[1:]
-    elif argument[0] == "S":
-        raise Fatal("-qS is not implemented")
     elif argument[0].isdigit():
-        _warn("-q argument ignored: use queue_run_delay")
+        invocation.mode = "start"
+    else:
+        raise Fatal(f"-q{argument[0]} is not implemented")
 
 
 def _body(invocation: _Invocation, argument: str) -> None:
@@ -117,7 +132,7 @@ def _body(invocation: _Invocation, argument: str) -> None:
 
 
 def _mode(invocation: _Invocation, argument: str) -> None:
-    modes = {"i": "newaliases", "p": "list", "s": "smtp", "d": "start", "l": "start"}
+    modes = {"i": "newaliases", "p": "list", "s": "smtp", "d": "start", "l": "start", "h": "ignore", "H": "ignore"}
     letter = argument[:1]
     if letter in modes:
         invocation.mode = modes[letter]
@@ -125,7 +140,7 @@ def _mode(invocation: _Invocation, argument: str) -> None:
         invocation.verify = True
     elif letter == "m":
         invocation.mode = "enqueue"
-    elif letter not in ("h", "H"):
+    else:
         raise Fatal(f"unsupported: -b{argument}")
 
 
@@ -133,12 +148,14 @@ def _dsn(invocation: _Invocation, argument: str) -> None:
     wanted = Notify.UNSET
     for word in re.split(r"[\s,]+", argument.strip()):
         flag = _NOTIFY.get(word.lower())
+        if not word:
+            continue
         if flag is None:
             _warn(f'unknown DSN NOTIFY command value "{word}" in "{argument}"')
             _warn("bad -N option value -- ignored")
             return
         wanted |= flag
-    if wanted & Notify.NEVER and wanted != Notify.NEVER:
+    if not wanted or (wanted & Notify.NEVER and wanted != Notify.NEVER):
         _warn("bad -N option value -- ignored")
         return
     invocation.notify = wanted
@@ -152,25 +169,28 @@ def _return(invocation: _Invocation, argument: str) -> None:
 
 
 def _envid(invocation: _Invocation, argument: str) -> None:
-    # -V once meant VERP: delimiters, or nothing at all.
-    if len(argument) <= 2 and not argument.isalnum():
-        _warn(f"option -V is deprecated with Postfix 2.3; specify -XV{argument} instead")
-        invocation.values["verp"] = argument or "+="
-    elif not argument.isprintable() or not argument.isascii() or len(argument) > 100:
-        _warn("bad -V option value -- ignored")
+    if len(argument) > 100:
+        _warn("too long -V option value -- ignored")
+    elif not argument or not argument.isprintable() or not argument.isascii():
+        _warn("bad syntax in -V option value -- ignored")
     else:
         invocation.values["envid"] = argument
 
 
 def _extension(invocation: _Invocation, argument: str) -> None:
-    if argument[:1] == "V":
-        if len(argument) not in (1, 3):
-            raise Fatal(f"-V requires two characters, not {argument[1:]!r}")
-        invocation.values["verp"] = argument[1:] or "+="
+    if argument[:1] != "V":
+        raise Fatal(f"unsupported: -X{argument[:1]}")
+    invocation.verp = argument[1:]
+
+
+def _alone(invocation: _Invocation, argument: str) -> None:
+    raise Fatal("-n option not supported")
 
 
 def _other(invocation: _Invocation, argument: str) -> None:
-    if argument[:1] == "A" and len(argument) > 1:
+    if argument[:1] == "A":
+        if len(argument) < 2:
+            raise Fatal("-oA requires pathname")
         invocation.alias_files.append(argument[1:])
     elif argument == "i":
         invocation.dots = False
@@ -205,6 +225,7 @@ _ACTIONS: dict[str, Callable[[_Invocation, str], None]] = {
     "b": _mode,
     "f": _set("sender"),
     "i": _set("dots", False),
+    "n": _alone,
     "o": _other,
     "q": _queue_option,
     "r": _set("sender"),
@@ -223,6 +244,8 @@ def _run(invocation: _Invocation) -> int:
         from mailer.commands.standalone import serve
 
         return serve(_directory(invocation.config) if invocation.config else None)
+    if invocation.mode == "ignore":
+        return 0
     if invocation.mode == "start":
         raise Fatal("the server is started with: twistd mailer")
     if invocation.mode == "newaliases":
@@ -277,11 +300,12 @@ def _enqueue(invocation: _Invocation) -> int:
         submission,
         sender,
         invocation.recipients,
-        sys.stdin.buffer,
+        sys.stdin.buffer if not invocation.verify else None,
         directory=_directory(invocation.config) if invocation.config else None,
         extract=invocation.extract,
         dots=invocation.dots,
         notify=invocation.notify,
+        verp=invocation.verp,
         warn=_warn,
     )
     if submission.probe:

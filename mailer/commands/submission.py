@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import socket
@@ -32,26 +33,32 @@ def submit(
     submission: Submission,
     sender: str,
     recipients: list[str],
-    stream: BinaryIO,
+    stream: BinaryIO | None,
     directory: str | None,
     extract: bool,
     dots: bool,
     notify: Notify,
+    verp: str | None,
     warn: Callable[[str], None],
 ) -> None:
     """Read a message and make it durable in the maildrop.
 
     :param sender: RFC 5322 address, or "" or "<>".
     :param recipients: words of the command line, each an RFC 5322 address list.
+    :param stream: None: a message for an address probe, which nobody will see (sendmail -bv).
     :param directory: configuration directory, None for the default.
     :param extract: add the recipients named in the header (-t).
     :param dots: a line with only a dot ends the message.
+    :param verp: the two delimiters of variable envelope return paths, "" for the default ones, None for no VERP.
     :raise Fatal: nothing was submitted.
     """
     instance = Instance.open(directory, Fatal)
+    settings = instance.settings
+    if verp is not None:
+        submission.verp = _delimiters(verp or settings.default_verp_delimiters, settings.verp_delimiter_filter)
     submission.sender = _sender(sender, warn)
     found = [address for word in recipients for address in _addresses(word)]
-    lines = _without_mbox_lines(stream)
+    lines = _without_mbox_lines(stream or io.BytesIO(_probe(submission.sender, recipients)))
     content: Iterable[bytes]
     if extract:
         header, body = _header(lines)
@@ -65,7 +72,7 @@ def submit(
         raise Fatal(f"{submission.sender}({os.getuid()}): {complaint}")
     submission.recipients = [Recipient(address, address, notify) for address in found]
     submission.smtputf8 = not all(text.isascii() for text in (submission.sender, *found))
-    limit = instance.settings.message_size_limit
+    limit = settings.message_size_limit
     try:
         drop(instance.maildrop, submission, to_crlf(_until_dot(content) if dots else content), limit)
     except TooBig:
@@ -80,6 +87,17 @@ def poke(path: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
         sock.setblocking(False)
         sock.sendto(b"W", path)
+
+
+def _delimiters(text: str, allowed: str) -> str:
+    if len(text) != 2 or not set(text) <= set(allowed):
+        raise Fatal(f"-V requires two characters from {allowed}")
+    return text
+
+
+def _probe(sender: str, recipients: list[str]) -> bytes:
+    to = ",\n\t".join(recipients)
+    return f"From: {sender}\nSubject: probe\nTo:\n\t{to}\n".encode("utf-8", "surrogateescape")
 
 
 def _addresses(text: str) -> list[str]:

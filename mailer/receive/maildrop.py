@@ -20,6 +20,7 @@ from mailer.message.address import fold
 from mailer.message.envelope import Envelope, Notify, Recipient
 
 __all__ = [
+    "Drop",
     "MalformedDrop",
     "Submission",
     "TooBig",
@@ -105,34 +106,73 @@ def to_crlf(chunks: Iterable[bytes]) -> Iterable[bytes]:
         yield b"\r\n"
 
 
+class Drop:
+    """A message on its way into the maildrop, under the ``name`` that it will have. One of commit and abort ends it.
+
+    :param limit: message_size_limit in octets, 0 for none.
+    """
+
+    def __init__(self, directory: str, limit: int = 0) -> None:
+        self.name = f"{os.getpid():X}{next(_COUNTER):X}{os.urandom(6).hex().upper()}"
+        self._directory = directory
+        self._hidden = os.path.join(directory, "." + self.name)
+        self._limit = limit
+        self._size = 0
+        self._file: BinaryIO | None = None
+
+    def begin(self, submission: Submission) -> None:
+        """The envelope, before any content. :raise OSError:"""
+        descriptor = os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = os.fdopen(descriptor, "wb")
+        self._file.write(_encode(submission))
+
+    def write(self, chunk: bytes) -> None:
+        """CRLF content, see `to_crlf`. :raise TooBig, OSError:"""
+        assert self._file is not None
+        self._size += len(chunk)
+        if self._limit and self._size > self._limit:
+            raise TooBig
+        self._file.write(chunk)
+
+    def commit(self) -> str:
+        """When this returns the message is durable. :return: its name. :raise OSError:"""
+        file = self._file
+        assert file is not None
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        os.rename(self._hidden, os.path.join(self._directory, self.name))
+        self._file = None
+        _sync_directory(self._directory)
+        return self.name
+
+    def abort(self) -> None:
+        """Nothing is left behind. Harmless after commit."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()  # may still want to write, on a full disk in vain
+            finally:
+                os.unlink(self._hidden)
+
+
 def drop(directory: str, submission: Submission, content: Iterable[bytes], limit: int = 0) -> str:
-    """Write a message into the maildrop; when this returns it is durable.
+    """Write a whole message into the maildrop; when this returns it is durable.
 
     :param content: CRLF content, see `to_crlf`.
     :param limit: message_size_limit in octets, 0 for none.
     :return: the file's name.
     :raise TooBig, OSError: nothing is left behind.
     """
-    name = f"{os.getpid():X}{next(_COUNTER):X}{os.urandom(6).hex().upper()}"
-    hidden = os.path.join(directory, "." + name)
-    descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    message = Drop(directory, limit)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_encode(submission))
-            size = 0
-            for chunk in content:
-                size += len(chunk)
-                if limit and size > limit:
-                    raise TooBig
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(hidden, os.path.join(directory, name))
+        message.begin(submission)
+        for chunk in content:
+            message.write(chunk)
+        return message.commit()
     except BaseException:
-        os.unlink(hidden)
+        message.abort()
         raise
-    _sync_directory(directory)
-    return name
 
 
 def _sync_directory(directory: str) -> None:

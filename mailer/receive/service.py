@@ -52,7 +52,7 @@ class Service:
             settings.smtpd_client_ipv4_prefix_length,
             settings.smtpd_client_ipv6_prefix_length,
         )
-        self.peers = PeerNames(context.dns if settings.smtpd_peername_lookup else None, clock)
+        self.peers: Any = PeerNames(context.dns if settings.smtpd_peername_lookup else None, clock)
         self.received = ReceivedHeader(
             settings.myhostname, settings.mail_name, context.seconds, settings.smtpd_hide_client_session
         )
