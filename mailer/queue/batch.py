@@ -153,6 +153,12 @@ class Batch:
         but a file may go only after its row is gone for good."""
         return bool(self.inserts or self.files)
 
+    @property
+    def alone(self) -> bool:
+        """Whether it is a single statement, which needs no transaction around it."""
+        inserts = self.inserts
+        return len(inserts) == 1 and not (inserts[0].blocks or self.noted or self.calls)
+
     def notes(self) -> Batch:
         """The same without inserts and calls: what has to be written sooner or later, whatever becomes of this batch."""
         return _batch(self.noted)
@@ -213,13 +219,11 @@ def execute_many(connection: sqlite3.Connection, statement: str, row: str, rows:
 def _insert(connection: sqlite3.Connection, inserts: list[Insert]) -> None:
     execute_many(
         connection,
-        "INSERT INTO message (id, queue_id, state, arrival, next_attempt, attempts, flags, size, octets, recipients,"
-        " envelope, first) VALUES %s",
-        "(?,?,?,?,0,0,?,?,?,?,?,?)",
-        [insert.row for insert in inserts],
+        "INSERT INTO arrival (id, queue_id, state, arrival, flags, size, octets, recipients, envelope, first, data)"
+        " VALUES %s",
+        "(?,?,?,?,?,?,?,?,?,?,?)",
+        [(*insert.row, insert.data) for insert in inserts],
     )
-    contents = [(insert.row[0], insert.data) for insert in inserts if insert.data is not None]
-    execute_many(connection, "INSERT INTO content (id, data) VALUES %s", "(?,?)", contents)
     blocks = [block for insert in inserts for block in insert.blocks]
     execute_many(connection, "INSERT INTO block (message, first, recipients) VALUES %s", "(?,?,?)", blocks)
 

@@ -1,7 +1,8 @@
 """The database and its threads, as the reactor's side sees them: hand over jobs, await answers.
 
-What is noted (``note``) is kept up to 20 ms and goes along with the next job; what is called (``call``) runs in the writer
-thread after everything told before; what is read (``read``) runs beside the writer. Knows no messages.
+What is noted (``note``) is kept up to 20 ms, or until there is more of it or a job that asks something; what is called
+(``call``) runs in the writer thread after everything told before; what is read (``read``) runs beside the writer. Knows no
+messages.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from mailer.queue.writer import Writer
 __all__ = ["Database", "thread_pool"]
 
 _NOTE_SECONDS = 0.02
+_MANY_NOTES = 32  # a new message takes so many along, since they spare a transaction that others would wait behind
 _MOST_NOTES = 200
 _IO_THREADS = 4
 
@@ -128,14 +130,16 @@ class Database:
         return answer
 
     def put(self, job: Any) -> None:
-        """Hand over a job at once, after everything noted. :raise TemporaryError: closed."""
+        """Hand over a job at once, after everything noted; a new message leaves few notes behind: its commit is what a
+        client waits for. :raise TemporaryError: closed."""
         if self._writer is None:
             raise TemporaryError("the mail queue is closed", "4.3.2", "Error: mail system is shutting down")
-        self._flush_notes()
+        if len(self._notes) >= _MANY_NOTES or not isinstance(job, Insert):
+            self._flush_notes()
         self._writer.put(job)
 
     def note(self, job: Any) -> None:
-        """Hand over a job with the next one, at the latest after 20 ms."""
+        """Hand over a job soon, at the latest after 20 ms."""
         self._notes.append(job)
         if len(self._notes) >= _MOST_NOTES:
             self._flush_notes()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 __all__ = ["Disk", "is_same_file"]
@@ -99,14 +99,22 @@ class Disk:
 
     def begin(self, connection: sqlite3.Connection, durable: bool) -> None:
         """:param durable: whether ``commit`` shall return only when everything is on the disk."""
-        if durable is not self._durable:
-            self._durable = None
-            connection.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
-            self._durable = durable
+        self._synchronize(connection, durable)
         connection.execute("BEGIN IMMEDIATE")
 
     def commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
+
+    def commit_alone(self, connection: sqlite3.Connection, write: Callable[[sqlite3.Connection], None]) -> None:
+        """``write`` runs one statement, which is a transaction of its own and on the disk when this returns."""
+        self._synchronize(connection, True)
+        write(connection)
+
+    def _synchronize(self, connection: sqlite3.Connection, durable: bool) -> None:
+        if durable is not self._durable:
+            self._durable = None
+            connection.execute("PRAGMA synchronous = FULL" if durable else "PRAGMA synchronous = NORMAL")
+            self._durable = durable
 
     def rollback(self, connection: sqlite3.Connection) -> None:
         """After a failure; SQLite has often rolled back already. What it cannot roll back now, the next BEGIN tells."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from mailer.config.errors import ConfigError
 from mailer.queue.disk import Disk
 from mailer.queue.layout import Layout, count_postfix_mail
-from mailer.queue.schema import Flag, SchemaError, State, connect, prepare
+from mailer.queue.schema import Flag, SchemaError, State, connect, prepare, prepare_arrivals
 from mailer.queue.spool import tidy
 
 __all__ = ["Opened", "QueueInUse", "is_running", "open_store", "tidy_contents"]
@@ -108,6 +108,7 @@ def _recover(layout: Layout, connection: sqlite3.Connection, lock: int) -> Opene
             connection.execute("ROLLBACK")
         raise
     _shrink(connection)
+    prepare_arrivals(connection)
     return Opened(connection, lock, last + 1, count_postfix_mail(layout.queue_directory))
 
 

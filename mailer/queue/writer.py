@@ -114,12 +114,16 @@ class Writer:
 
     def _transaction(self, batch: Batch) -> Exception | None:
         try:
-            self._disk.begin(self._connection, batch.durable)
-            batch.write(self._connection)
-            if batch.calls:
-                batch.call(self._connection)
-            started = time.perf_counter()
-            self._disk.commit(self._connection)
+            if batch.alone:
+                started = time.perf_counter()
+                self._disk.commit_alone(self._connection, batch.write)
+            else:
+                self._disk.begin(self._connection, batch.durable)
+                batch.write(self._connection)
+                if batch.calls:
+                    batch.call(self._connection)
+                started = time.perf_counter()
+                self._disk.commit(self._connection)
         except Exception as error:
             self._disk.rollback(self._connection)
             return error

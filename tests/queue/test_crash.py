@@ -130,10 +130,19 @@ class MortalDisk(Disk):
         self._step("commit durable" if self.made_durable else "commit")
         super().commit(connection)
         if self.made_durable:
-            for suffix in ("", "-wal"):
-                source = os.path.join(self.root, "queue.sqlite" + suffix)
-                if os.path.exists(source):
-                    shutil.copy(source, self.spare)
+            self._save()
+
+    @_one_at_a_time
+    def commit_alone(self, connection, write):
+        self._step("commit alone durable")
+        super().commit_alone(connection, write)
+        self._save()
+
+    def _save(self):
+        for suffix in ("", "-wal"):
+            source = os.path.join(self.root, "queue.sqlite" + suffix)
+            if os.path.exists(source):
+                shutil.copy(source, self.spare)
 
     def cut_power(self, root):
         """Make a copied store what a power failure leaves of it."""

@@ -33,6 +33,11 @@ class SlowDisk(Disk):
         super().commit(connection)
         self._done("commit")
 
+    def commit_alone(self, connection, write):
+        self._through("commit")
+        super().commit_alone(connection, write)
+        self._done("commit")
+
     def sync(self, descriptor):
         self._through("sync")
         super().sync(descriptor)

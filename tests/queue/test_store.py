@@ -287,6 +287,10 @@ class FailingDisk(Disk):
         self._check("commit")
         super().commit(connection)
 
+    def commit_alone(self, connection, write):
+        self._check("commit")
+        super().commit_alone(connection, write)
+
 
 def refused(bench, queue, content):
     writer = queue.open(Envelope())

@@ -30,6 +30,12 @@ class CountingDisk(Disk):
             self.durable_commits += 1
             time.sleep(self.seconds)
 
+    def commit_alone(self, connection, write):
+        super().commit_alone(connection, write)
+        self.commits += 1
+        self.durable_commits += 1
+        time.sleep(self.seconds)
+
 
 async def write(queue, messages):
     for _ in range(messages):
@@ -70,12 +76,32 @@ def test_many_notes_do_not_wait_for_the_clock(bench):
     assert not queue._database._notes
 
 
+def test_a_message_leaves_few_notes_behind_and_takes_many_along(bench):
+    disk = CountingDisk()
+    queue, consumer = bench.queue(disk=disk)
+    bench.reactor.wait(Deferred.fromCoroutine(write(queue, 50)))
+    bench.run(queue.flushed())
+    durable, commits = disk.durable_commits, disk.commits
+    queue.remove(consumer.entries[0].queue_id)
+    bench.reactor.wait(Deferred.fromCoroutine(write(queue, 1)))
+    assert len(queue._database._notes) == 1
+    for entry in consumer.entries[1:40]:
+        queue.remove(entry.queue_id)
+    bench.reactor.wait(Deferred.fromCoroutine(write(queue, 1)))
+    assert not queue._database._notes
+    bench.run(queue.flushed())
+    assert disk.durable_commits - durable == 2
+    assert disk.commits - commits <= 4
+    assert len(bench.states(queue)) == 12
+
+
 def test_a_note_that_cannot_be_written_does_not_hold_up_the_others(bench):
     queue, _ = bench.queue()
     bad, good = bench.put(queue), bench.put(queue)
     queue.record(bad, [(1, Outcome.bounced(b"octets are no text"))])
     queue.record(good, [(1, Outcome.bounced("no"))])
     queue.defer(bad, bench.now + 10)
+    bench.reactor.advance(0.02)
     fourth = queue.open(Envelope())
     fourth.write(b"x\r\n")
     assert bench.run(fourth.commit()) == fourth.queue_id
