@@ -24,7 +24,14 @@ def round_of(instance: instances.Instance, sink: instances.Sink, sessions: int, 
     before, cpu = sink.received(), instance.cpu()
     start = time.monotonic()
     command = ["smtp-source", "-s", str(sessions), "-m", str(messages), "-l", str(size)]
-    command += [*(["-d"] if keep else []), "-f", "a@bench.example", "-t", "b@elsewhere.test", f"127.0.0.1:{instance.port}"]
+    command += [
+        *(["-d"] if keep else []),
+        "-f",
+        "a@bench.example",
+        "-t",
+        "b@elsewhere.test",
+        f"127.0.0.1:{instance.port}",
+    ]
     subprocess.run(command, check=True, timeout=300)
     accepted = time.monotonic() - start
     while sink.received() < before + messages:

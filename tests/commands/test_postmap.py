@@ -15,7 +15,9 @@ USAGE = "postmap: fatal: usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capfdbinary):
     """``run("postmap ...", stdin="") -> status, output, complaints``, in a directory with a main.cf."""
-    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\ndefault_database_type = cdb\nmyhostname = mx.example.com\n")
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\ndefault_database_type = cdb\nmyhostname = mx.example.com\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAIL_CONFIG", str(tmp_path))
 
