@@ -25,4 +25,5 @@ class Context:
     tables: Any = None  # mailer.interfaces.table.ITables
     sink: Any = None  # mailer.interfaces.sink.IMessageSink for mail that this part sends
     addressing: Any = None  # mailer.interfaces.addressing.IAddressing
+    transports: Any = None  # ITransport by master.cf service name, for those that pass recipients on; filled after them
     connections: Any = None  # endpoint factory used for outgoing connections; None: the reactor's own

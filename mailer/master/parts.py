@@ -63,7 +63,10 @@ class Parts:
         rewriting = self.context("rewrite", "trivial-rewrite", plan.settings_for("trivial-rewrite", "rewrite"))
         self.addressing = Addressing(rewriting)
         self.reporter = Reporter(self._bounce_context())
+        #: For transports that pass recipients on to others: filled when all are there.
+        self._passing: dict[str, Any] = {}
         self.transports = {carrier.service.name: self._transport(carrier) for carrier in plan.transports}
+        self._passing.update({name: entry.transport for name, entry in self.transports.items()})
         self.factories = {listener: self._smtpd(listener) for listener in plan.listeners}
 
     def context(self, name: str, program: str, settings: Any, **more: Any) -> Context:
@@ -109,6 +112,7 @@ class Parts:
             settings,
             sink=self.sink(settings.cleanup_service_name),
             addressing=self.addressing,
+            transports=self._passing,
         )
         factory = installed(ITransportFactory, "transport").find(command)
         try:
