@@ -116,7 +116,7 @@ def _queue_option(invocation: _Invocation, argument: str) -> None:
         invocation.mode = "flush"
     elif argument[0] in "IR":
         if len(argument) < 2:
-            raise Fatal(f"specify: -q{argument[0]}{'queueid' if argument[0] == 'I' else 'site'}")
+            raise Fatal(f"specify: -q{argument[0]}{'queueid' if argument[0] == 'I' else 'sitename'}")
         invocation.mode = {"I": "flush-id", "R": "flush-site"}[argument[0]]
         invocation.site = argument[1:]
     elif argument[0].isdigit():
@@ -280,7 +280,7 @@ def _call(command: Callable[[list[str]], object], arguments: list[str]) -> int:
 
 def _directory(path: str) -> str:
     """-C names main.cf or its directory."""
-    return path if os.path.isdir(path) else os.path.dirname(path) or "."
+    return (os.path.dirname(path) or ".") if os.path.isfile(path) else path
 
 
 def _enqueue(invocation: _Invocation) -> int:

@@ -97,7 +97,7 @@ def _delimiters(text: str, allowed: str) -> str:
 
 def _probe(sender: str, recipients: list[str]) -> bytes:
     to = ",\n\t".join(recipients)
-    return f"From: {sender}\nSubject: probe\nTo:\n\t{to}\n".encode("utf-8", "surrogateescape")
+    return f"From: {sender}\nSubject: probe\nTo:\t{to}\n".encode("utf-8", "surrogateescape")
 
 
 def _addresses(text: str) -> list[str]:
