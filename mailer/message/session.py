@@ -15,7 +15,8 @@ class Session:
     """``protocol_state`` is CONNECT, EHLO, HELO, MAIL, RCPT, DATA, END-OF-MESSAGE, VRFY or ETRN, as policy servers know it.
 
     ``envelope`` is the current transaction's (None outside one); ``recipient`` the RCPT argument under examination, in
-    internal form, later the only accepted one ("" when there are several); ``recipient_count`` the accepted ones. ``queue_id`` is "" until a message has been opened (the log then
+    internal form, later the only accepted one ("" when there are several); ``recipient_count`` the accepted ones.
+    ``queue_id`` is "" until a message has been opened (the log then
     says NOQUEUE). ``instance`` identifies the transaction to policy servers. ``client_status`` and ``reverse_status`` say
     how the look-ups of the client's name went: ``ok``, ``temporary`` (cannot tell now), ``none`` (there is no such name)
     or ``forged`` (the name leads to another address). ``decisions`` are pairs of the log's word for it (``warn``,
