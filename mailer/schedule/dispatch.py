@@ -19,6 +19,7 @@ from mailer.schedule.active import ActiveMessage
 from mailer.schedule.delivery import Delivery, Desk
 from mailer.schedule.limits import Limits
 from mailer.schedule.scheduler import RETRY, Place, Scheduler
+from mailer.schedule.traffic import Traffic
 from mailer.schedule.transport import Transport
 
 __all__ = ["Dispatch", "TransportEntry"]
@@ -57,6 +58,7 @@ class Dispatch:
         self._seconds: Callable[[], float] = context.seconds
         self._log = context.log
         self.renew(transports, limits)
+        self._traffic = Traffic()
         self._pumping: set[Transport] = set()
         self._alarm: Any = None
         self._alarm_at = float("inf")
@@ -108,7 +110,8 @@ class Dispatch:
                     return
                 queue = selected.queue
                 self.under_way += 1
-                busy = queue.waiting > 0 or now - queue.last_done <= 1.0
+                much = self._traffic.started((transport.name, queue.name), now)
+                busy = much or queue.waiting > 0 or now - queue.last_done <= 1.0
                 Delivery(self.desk, selected, entry.log).start(entry.transport, busy)
         finally:
             self._pumping.discard(transport)

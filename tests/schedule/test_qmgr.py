@@ -74,6 +74,18 @@ def test_what_is_under_way_shows_in_the_request(world):
     assert [request.busy for request in one.smtp.requests[5:]] == [True, True]
 
 
+def test_much_mail_that_never_has_to_wait_shows_in_the_request(world):
+    one = world()
+    for _ in range(22):
+        one.send("b@y.test")
+        one.send("a@x.test") if len(one.smtp.requests) == 2 else None
+    busy = [request.busy for request in one.smtp.requests]
+    assert busy == [False] * 21 + [True] * 2
+    one.clock.advance(1)
+    one.send("b@y.test")
+    assert not one.smtp.requests[-1].busy
+
+
 def test_delays_in_the_log(world):
     one = world(smtp_destination_concurrency_limit="1")
     one.smtp.hold = True
