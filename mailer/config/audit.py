@@ -1,8 +1,9 @@
 """Which declared parameters the source of ``mailer`` reads; ``--write`` puts them into `mailer.config.supported`.
 
 A read is, in the text of a module: ``settings.NAME``, where ``settings`` may be any name or attribute that is or ends
-with ``settings``; ``settings.text("NAME")`` and its siblings; ``settings.transport(x, "SUFFIX")``. A default that says
-``$NAME`` reads NAME, too.
+with ``settings``; ``settings.text("NAME")`` and its siblings; ``settings.transport(x, "SUFFIX")``. In a module that calls one of those
+siblings with a name that is computed (``settings.value(title)``), every string that is a parameter's name counts. A
+default that says ``$NAME`` reads NAME, too.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ __all__ = ["main", "render", "supported_names"]
 _BY_NAME = {"is_set", "raw", "text", "value"}
 _ROOT = Path(mailer.__file__).parent
 _TARGET = Path(__file__).with_name("supported.py")
+_OWN = "config"  # this package names parameters without acting on them
 _MARK = "SUPPORTED = "
 
 
 def supported_names(root: Path = _ROOT, declared: Mapping[str, Parameter] = PARAMETERS) -> frozenset[str]:
     """The declared names that the modules below ``root`` read, directly or through a default."""
     read: set[str] = set()
-    pending = [name for path in sorted(root.rglob("*.py")) for name in _reads(ast.parse(path.read_text("utf-8")))]
+    pending = [
+        name
+        for path in sorted(root.rglob("*.py"))
+        for name in _reads(ast.parse(path.read_text("utf-8")), path.parent.name != _OWN)
+    ]
     while pending:
         name = pending.pop()
         parameter = declared.get(name)
@@ -41,12 +47,22 @@ def supported_names(root: Path = _ROOT, declared: Mapping[str, Parameter] = PARA
     return frozenset(read)
 
 
-def _reads(tree: ast.AST) -> Iterator[str]:
+def _reads(tree: ast.AST, strings: bool) -> Iterator[str]:
+    computed = strings and any(_is_computed(node) for node in ast.walk(tree))
     for node in ast.walk(tree):
+        if computed and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
         if isinstance(node, ast.Attribute) and _is_settings(node.value):
             yield node.attr
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_settings(node.func.value):
             yield from _call(node.func.attr, node.args)
+
+
+def _is_computed(node: ast.AST) -> bool:
+    """``settings.value(title)``: which parameter is read is known to the callers in the module."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_settings(node.func.value)):
+        return False
+    return node.func.attr in _BY_NAME and bool(node.args) and not isinstance(node.args[0], ast.Constant)
 
 
 def _call(method: str, arguments: list[ast.expr]) -> Iterator[str]:

@@ -31,6 +31,7 @@ def test_what_counts_as_a_read(source):
         "default_extra_recipient_limit",
     }
     assert source("x = other.biff, settings.not_a_parameter, settings.text(biff)\n") == set()
+    assert source("def one(title): return settings.value(title)\nx = one('soft_bounce')\n") == {"soft_bounce"}
 
 
 def test_rendering_is_stable():
