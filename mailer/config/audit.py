@@ -1,9 +1,9 @@
 """Which declared parameters the source of ``mailer`` reads; ``--write`` puts them into `mailer.config.supported`.
 
 A read is, in the text of a module: ``settings.NAME``, where ``settings`` may be any name or attribute that is or ends
-with ``settings``; ``settings.text("NAME")`` and its siblings; ``settings.transport(x, "SUFFIX")``. In a module that calls one of those
-siblings with a name that is computed (``settings.value(title)``), every string that is a parameter's name counts. A
-default that says ``$NAME`` reads NAME, too.
+with ``settings``; ``settings.text("NAME")`` and its siblings; ``settings.transport(x, "SUFFIX")``. In a module that calls
+one of those siblings with a name that is computed (``settings.value(title)``), every string that is a parameter's name
+counts. A default that says ``$NAME`` reads NAME, too.
 """
 
 from __future__ import annotations
