@@ -6,7 +6,7 @@ they have begun.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,13 +59,14 @@ class Parts:
         self.shared = shared
         self._tables: list[Tables] = []
         self._sinks: dict[str, Any] = {}
+        self._unusable: list[str] = []
         self.qmgr = self.context("qmgr", "qmgr", plan.settings_for("qmgr", "qmgr"))
         rewriting = self.context("rewrite", "trivial-rewrite", plan.settings_for("trivial-rewrite", "rewrite"))
         self.addressing = Addressing(rewriting)
         self.reporter = Reporter(self._bounce_context())
         #: For transports that pass recipients on to others: filled when all are there.
         self._passing: dict[str, Any] = {}
-        self.transports = {carrier.service.name: self._transport(carrier) for carrier in plan.transports}
+        self.transports = dict(self._usable_transports())
         self._passing.update({name: entry.transport for name, entry in self.transports.items()})
         self.factories = {listener: self._smtpd(listener) for listener in plan.listeners}
 
@@ -102,6 +103,15 @@ class Parts:
     def pickup_context(self) -> Context:
         settings = self.plan.settings_for("pickup", "pickup")
         return self.context("pickup", "pickup", settings, sink=self.sink(settings.cleanup_service_name))
+
+    def _usable_transports(self) -> Iterator[tuple[str, TransportEntry]]:
+        """A line of master.cf that cannot work (a pipe for software that is not installed) costs its own mail a delay, as
+        in Postfix, and not the whole system its start."""
+        for carrier in self.plan.transports:
+            try:
+                yield carrier.service.name, self._transport(carrier)
+            except ConfigError as error:
+                self._unusable.append(f"{error} (mail for {carrier.service.name} will be deferred)")
 
     def _transport(self, carrier: TransportPlan) -> TransportEntry:
         service, settings = carrier.service, carrier.settings
@@ -142,8 +152,10 @@ class Parts:
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong with tables opened so far: they say "cannot tell now" until it is mended."""
-        return list(dict.fromkeys(problem for tables in self._tables for problem in tables.problems))
+        """Transports that cannot be used, and what was wrong with tables opened so far: those say "cannot tell now" until
+        it is mended."""
+        found = [problem for tables in self._tables for problem in tables.problems]
+        return list(dict.fromkeys(self._unusable + found))
 
     async def stop(self) -> None:
         """Give back what these parts hold: idle connections, tables."""
