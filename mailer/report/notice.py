@@ -128,7 +128,8 @@ def _expanded(recipient: Recipient) -> bool:
 
 
 def _reason(notice: Notice, outcome: Outcome) -> str:
-    return f"delivery via {outcome.relay}: {outcome.text}" if notice.traced else outcome.text
+    text = "alias expanded" if outcome.action == "expanded" else outcome.text
+    return f"delivery via {outcome.relay}: {text}" if notice.traced and outcome.relay != "none" else text
 
 
 def _report(notice: Notice, original: Original, site: Site, boundary: str) -> Iterable[str]:

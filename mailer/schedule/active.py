@@ -57,7 +57,10 @@ class ActiveMessage(Message):
         self.deferred = 0
         self.bounced = 0
         self.failed: list[tuple[Recipient, Outcome]] | None = None
-        self.notices: list[tuple[Recipient, Outcome]] | None = None
+        # Lists that asked for success notices are reported in the first pass, whatever becomes of their members.
+        self.notices: list[tuple[Recipient, Outcome]] | None = (
+            [] if entry.envelope.expanded and not entry.attempts else None
+        )
         wish = entry.envelope.probe
         self.probe = wish == "verify"
         self.everything = bool(wish) and (self.probe or not entry.attempts) or (cleared and entry.warned)
@@ -70,7 +73,14 @@ class ActiveMessage(Message):
     @property
     def uneventful(self) -> bool:
         """Whether there is nothing to do but forget the message: all sent, nobody to tell."""
-        return not (self.deferred or self.bounced or self.notices or self.withdrawn or self.owed or self.entry.expired)
+        return not (
+            self.deferred
+            or self.bounced
+            or self.notices is not None
+            or self.withdrawn
+            or self.owed
+            or self.entry.expired
+        )
 
     def note(self, recipient: Recipient, outcome: Outcome) -> None:
         """A recipient's fate is known."""

@@ -63,7 +63,7 @@ class Completion:
         if message.bounced or message.owed:
             await self._reporter.bounce(entry, await self._failures(message, Fate.BOUNCED))
             message.bounced = message.owed = 0
-        if message.notices:
+        if message.notices is not None:
             await self._reporter.succeeded(entry, message.notices)
             message.notices = None
 

@@ -303,9 +303,10 @@ def test_other_members_are_a_new_message():
     assert (first.address, first.original, first.notify, first.orcpt) == (
         "ok@peer.example",
         "orig@v.example",
-        Notify.SUCCESS,
+        Notify.NEVER,
         "rfc822;orig@v.example",
     )
+    assert place.told[0][1].action == "expanded"
     assert second.address == "two@peer.example"
     head, rest = entry.content._content.split(b"Delivered-To: ", 1)
     assert head.startswith(f"Received: by {HERE} (Postfix)\r\n\tid {queue_id}; Tue, 24 Nov 2026 ".encode())
@@ -379,6 +380,12 @@ def test_owner_takes_the_senders_place():
     (entry,) = place.queue.entries.values()
     assert entry.envelope.envid == ""
     assert [(one.original, one.notify, one.orcpt) for one in entry.everyone] == [("", Notify.UNSET, "")] * 2
+
+
+def test_expansion_is_a_lists_delivery():
+    place = Place({"list": "ok@peer.example", "owner-list": "bob", "plain": "alice"})
+    place.deliver("list", "plain", "alice")
+    assert [outcome.action for _, outcome in place.told] == ["delivered", "expanded", "delivered"]
 
 
 def test_owner_may_be_expanded_or_have_no_meaning():
@@ -467,6 +474,13 @@ def test_forwarding_to_oneself_or_to_nobody_is_the_mailbox(text):
     (line,) = place.deliver("alice")
     assert line.endswith("2.0.0 sent delivered to maildir")
     assert place.queue.entries == {}
+
+
+def test_a_forwarding_file_is_used_once():
+    place = Place({"both": f"alice, alice+x@{HERE}"})
+    place.forward("alice", "ok@peer.example\n")
+    assert len(place.deliver("both")) == 1
+    assert place.forwarded == [("sender@v.example", ["ok@peer.example"])]
 
 
 def test_forwarding_by_extension():

@@ -292,11 +292,15 @@ def test_lists_are_reported_as_expanded_once(desk):
     run(at.reporter.succeeded(entry(expanded=listed), []))
     run(at.reporter.succeeded(entry(expanded=listed, attempts=1), []))
     (notice,) = at.notices
-    assert read(notice)[1][1][1].split("\n\n")[1].split("\n")[:4] == [
+    _, (text, report, _) = read(notice)
+    assert text[1].endswith("\n\n<va@v.example>: alias expanded\n")
+    assert report[1].split("\n\n")[1].split("\n") == [
         "Final-Recipient: rfc822; va@v.example",
         "Original-Recipient: rfc822;asked@v.example",
         "Action: expanded",
         "Status: 2.0.0",
+        "Diagnostic-Code: X-Postfix; alias expanded",
+        "",
     ]
 
 

@@ -231,6 +231,16 @@ def test_success_notices_for_those_who_asked(world):
     assert one.reporter.told == [("succeeded", queue_id, [("sent1@y.test", "2.0.0", "sent")])]
 
 
+def test_lists_that_were_expanded_are_reported_in_the_first_pass(world):
+    one = world()
+    one.smtp.fate = fates()
+    queue_id = one.send("sent1@y.test", "deferred@y.test", expanded=[["list@y.test", "", "list@y.test"]])
+    one.pass_time(1)
+    assert one.reporter.told == [("succeeded", queue_id, [])]
+    one.pass_time(2000, 10)
+    assert [kind for kind, _, _ in one.reporter.told] == ["succeeded"]
+
+
 @pytest.mark.parametrize(("setting", "told"), [("yes", ["delayed", "succeeded"]), ("no", ["delayed"])])
 def test_confirm_delay_cleared(world, setting, told):
     one = world(delay_warning_time="1h", confirm_delay_cleared=setting, queue_run_delay="1s")

@@ -78,6 +78,7 @@ class Expansion:
         if run.request.probe:
             run.would(step.address, f"aliased to {found.value}")
             return True
+        run.expanded = run.expanded or ("delivered" if owner else "expanded")
         await self._members(run, self._inside(step, name, found, owner), found, unmatched)
         return True
 
@@ -127,8 +128,11 @@ class Expansion:
             if found.errno in _ABSENT:
                 continue
             members = self._forward_members(user, path, found)
-            if not members or run.again("forward", path):
+            if not members:
                 return False
+            if run.again("forward", path):
+                # Either the file names its user, whose mailbox that means, or all that it says has been done before.
+                return run.known("forward done", path)
             if run.request.probe:
                 run.would(step.address, f"forward via file: {path}")
                 return True
@@ -139,6 +143,7 @@ class Expansion:
             )
             for member in members:
                 await self._member(run, inside, member, left)
+            run.again("forward done", path)
             return True
         return False
 

@@ -94,7 +94,7 @@ def _recipient(run: Run, owner: str, address: str) -> Recipient:
     """With an owner the sender is another one, and what the first one asked for is no longer his to hear."""
     if owner:
         return Recipient(address, "", Notify.UNSET, "")
-    return Recipient(address, run.original, run.recipient.notify, run.recipient.orcpt)
+    return Recipient(address, run.original, run.notify, run.recipient.orcpt)
 
 
 def _failure(error: MailError) -> tuple[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mailer.deliver.loops import DeliveredTo
 from mailer.message.delivery import DeliveryRequest
-from mailer.message.envelope import Recipient
+from mailer.message.envelope import Notify, Recipient
 from mailer.message.status import Fate, Outcome
 
 __all__ = ["RELAY", "Run"]
@@ -15,7 +16,9 @@ RELAY = "local"
 
 
 class Run:
-    """``forwards`` collects addresses by the sender that they get; ``parts`` are ``(recipient shown, outcome)``."""
+    """``forwards`` collects addresses by the sender that they get; ``parts`` are ``(recipient shown, outcome)``.
+    ``expanded``: the recipient is an alias, and its success is its expansion, whatever becomes of the members (RFC 3461
+    5.2.7.4); with an owner of its own it is a list, and being expanded is being delivered."""
 
     def __init__(self, request: DeliveryRequest, recipient: Recipient, delivered: DeliveredTo, most_seen: int) -> None:
         self.request = request
@@ -23,12 +26,21 @@ class Run:
         self.delivered = delivered
         self.parts: list[tuple[Recipient, Outcome]] = []
         self.forwards: dict[str, list[str]] = {}
+        self.expanded = ""
         self._seen: set[tuple[Any, ...]] = set()
         self._most_seen = most_seen
 
     @property
     def original(self) -> str:
         return self.recipient.original or self.recipient.address
+
+    @property
+    def notify(self) -> Notify:
+        """What is still to be told of those that the recipient turned out to be."""
+        asked = self.recipient.notify
+        if not (self.expanded and asked & Notify.SUCCESS):
+            return asked
+        return asked & ~Notify.SUCCESS or Notify.NEVER
 
     def again(self, *what: Any) -> bool:
         """Whether this has been done before; from now on it has (duplicate_filter_limit bounds the memory)."""
@@ -37,6 +49,10 @@ class Run:
         if not self._most_seen or len(self._seen) < self._most_seen:
             self._seen.add(what)
         return False
+
+    def known(self, *what: Any) -> bool:
+        """Whether this has been done before."""
+        return what in self._seen
 
     def shown(self, address: str) -> Recipient:
         """An address as log lines name it."""
@@ -63,6 +79,8 @@ class Run:
             if number != decisive:
                 outcomes.partial(shown, outcome)
         shown, outcome = self.parts[decisive]
+        if self.expanded and outcome.fate is Fate.SENT:
+            outcome = replace(outcome, action=self.expanded)
         outcomes.tell(self.recipient, outcome, shown)
 
     def _decisive(self) -> int:
