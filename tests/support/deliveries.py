@@ -1,7 +1,10 @@
 """What transports are given and asked in tests: a request, a memory of outcomes, hands that work at once."""
 
 from mailer.config.settings import Settings
-from mailer.deliver.mailbox.writing import MailboxWriter
+from mailer.deliver.command.command import Result
+from mailer.deliver.hands.hands import FileText
+from mailer.deliver.hands.tasks import Tasks
+from mailer.deliver.mailbox.deposit import WriteFailure
 from mailer.interfaces.context import Context
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Envelope, Recipient
@@ -37,17 +40,29 @@ class Outcomes:
 
 
 class InlineHands:
-    """Writes at once, as whoever runs the tests; ``identities`` remembers as whom it should have been."""
+    """Does everything at once, as whoever runs the tests; ``identities`` remembers as whom it should have been."""
 
     def __init__(self):
-        self.writer = MailboxWriter()
+        self.tasks = Tasks()
         self.identities = []
         self.stopped = False
 
     async def deliver(self, identity, deposit, content):
         self.identities.append(identity)
         pieces = [piece async for piece in content.chunks()]
-        self.writer.deliver(deposit, pieces)
+        answer, _ = self.tasks.perform({"task": "deposit", "deposit": deposit.as_data()}, pieces)
+        if answer:
+            raise WriteFailure(**answer)
+
+    async def run(self, identity, command, content):
+        self.identities.append(identity)
+        pieces = [piece async for piece in content.chunks()]
+        answer, _ = self.tasks.perform({"task": "command", "command": command.as_data()}, pieces)
+        return Result(**answer)
+
+    async def read(self, identity, path):
+        answer, text = self.tasks.perform({"task": "read", "path": path, "limit": 1 << 20}, ())
+        return FileText(text=text, **answer)
 
     async def stop(self):
         self.stopped = True
