@@ -105,7 +105,13 @@ class Hands:
         async def following() -> bytes | None:
             return await anext(chunks, None)
 
-        while piece := blockingCallFromThread(self._reactor, lambda: Deferred.fromCoroutine(following())):
+        def ask() -> Deferred[Any]:
+            return Deferred.fromCoroutine(following())
+
+        while True:
+            piece: Any = blockingCallFromThread(self._reactor, ask)
+            if not piece:
+                return
             yield piece
 
     async def stop(self) -> None:

@@ -44,9 +44,8 @@ class Deposit:
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Deposit:
         known = {field.name for field in fields(cls)}
-        return cls(
-            **{name: tuple(value) if name == "locks" else value for name, value in data.items() if name in known}
-        )
+        given: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+        return cls(**{**given, "locks": tuple(given.get("locks", ()))})
 
 
 class WriteFailure(Exception):
