@@ -91,7 +91,7 @@ def _service(instance: Instance, reactor: Any) -> Service:
     context = dataclasses.replace(context, tables=Tables(context))
     sink = MaildropSink(instance.maildrop, instance.pickup_socket)
     try:
-        service = Service(context, EVERYTHING, Addressing(context), sink)
+        service = Service(context, EVERYTHING, Addressing(context), sink, stand_alone=True)
     except ConfigError as error:
         raise Fatal(str(error)) from error
     service.peers = _Localhost()

@@ -3,6 +3,8 @@
 The coroutine asks for a command line or a piece of content and is resumed when there is one. What it replies is kept until it
 waits for input, so the replies to one chunk leave in one write. It is told of a lost connection and of an expired time
 limit by the exceptions Lost and TimedOut, when it next waits. Knows no commands, replies or settings.
+
+Under TLS the octets pass through a TlsLayer on their way in and out; everything else stays as it is, back-pressure too.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from mailer.interfaces.sink import IProducer
 from mailer.net.driver import PARK, Driver
 from mailer.net.prompt import send
 from mailer.net.sweep import NEVER, Sweep
+from mailer.tls.layer import TlsFailed, TlsLayer
 from mailer.wire.smtp.server import ServerMachine
 
 __all__ = ["Lost", "ServerConnection", "TimedOut"]
@@ -52,6 +55,8 @@ class ServerConnection(Protocol):
     :param timeout: seconds that the peer has for each command or each piece of content.
     :param per_request: the limit is for the whole command or message instead of for each piece of it.
     :param data_rate: with ``per_request``, content extends the limit by a second for as many octets (0: it does not).
+
+    ``tls_failure`` is what ended a TLS connection before its time, if something did.
     """
 
     deadline = NEVER
@@ -62,6 +67,8 @@ class ServerConnection(Protocol):
     _held = False
     _blocked = False
     _driver: Driver | None = None
+    _layer: TlsLayer | None = None
+    tls_failure: TlsFailed | None = None
 
     def __init__(
         self,
@@ -124,8 +131,29 @@ class ServerConnection(Protocol):
         if replies:
             octets = replies[0] if len(replies) == 1 else b"".join(replies)
             replies.clear()
-            if not self._lost:
+            if self._lost:
+                return
+            if self._layer is None:
                 send(self.transport, octets)
+            else:
+                self._encrypt(self._layer, octets)
+
+    async def start_tls(self, layer: TlsLayer, timeout: float) -> None:
+        """Say what there is to say, forget what came too early (RFC 3207 4.2), and shake hands.
+
+        :param timeout: seconds for each step of it.
+        :raise TlsFailed, Lost, TimedOut: there is no connection any more.
+        """
+        self.flush()
+        self.machine.discard_input()
+        self._layer = layer
+        ordinary = self.timeout, self.per_request
+        self.timeout, self.per_request = timeout, False
+        while not layer.established:
+            await self._more()
+            if self.tls_failure is not None:
+                raise self.tls_failure
+        self.timeout, self.per_request = ordinary
 
     async def sleep(self, seconds: float) -> None:
         """Wait, replies unsent; less long if the connection is lost."""
@@ -166,7 +194,10 @@ class ServerConnection(Protocol):
         self._driver.resume()
 
     def dataReceived(self, data: bytes) -> None:
-        self.machine.receive(data)
+        if self._layer is not None:
+            self._decrypt(self._layer, data)
+        else:
+            self.machine.receive(data)
         driver = self._driver
         if driver is None:
             return
@@ -176,6 +207,36 @@ class ServerConnection(Protocol):
             driver.resume()
         if self.machine.pending > _MOST_INPUT:
             self._regulate()
+
+    def _encrypt(self, layer: TlsLayer, octets: bytes) -> None:
+        if self.tls_failure is None:
+            try:
+                layer.send(octets)
+            except TlsFailed as failure:
+                self.tls_failure = failure
+                self._at_end = True
+            self._send_encrypted()
+
+    def _decrypt(self, layer: TlsLayer, data: bytes) -> None:
+        if self._at_end or self.tls_failure is not None:
+            return
+        try:
+            octets = layer.receive(data)
+        except TlsFailed as failure:
+            self.tls_failure = failure
+            self._at_end = True
+        else:
+            if octets:
+                self.machine.receive(octets)
+            self._at_end = layer.ended
+        self._send_encrypted()
+
+    def _send_encrypted(self) -> None:
+        """Whatever the layer has to say: data, its part of the handshake, an alert."""
+        assert self._layer is not None
+        octets = self._layer.take()
+        if octets and not self._lost:
+            send(self.transport, octets)
 
     def readConnectionLost(self) -> None:
         """The peer sends no more, but may well read what we still have to say."""
@@ -265,6 +326,9 @@ class ServerConnection(Protocol):
         self._driver = None
         if not self._lost:
             self.flush()
+            if self._layer is not None and self.tls_failure is None:
+                self._layer.close()
+                self._send_encrypted()
             self.deadline = self._sweep.seconds() + _LINGER
             transport: Any = self.transport
             transport.unregisterProducer()

@@ -74,9 +74,10 @@ class Anvil:
         rates.recipients += 1
         return rates.recipients
 
-    async def newtls(self, service: str, address: str) -> int:
+    async def newtls(self, service: str, address: str, more: int = 1) -> int:
+        """:param more: 0: only ask how many there were."""
         rates = self._rates(service, address)
-        rates.newtls += 1
+        rates.newtls += more
         return rates.newtls
 
     async def auth(self, service: str, address: str) -> int:

@@ -80,7 +80,7 @@ async def _obey(session: SmtpSession, line: str) -> bool:
     """One command. :return: whether it counts as none of the client's errors."""
     verb, argument = verb_of(line)
     command = BY_VERB.get(verb) or BY_VERB.get(verb.upper())
-    if command is None or session.denied is not None or session.service.has_noop_commands:
+    if command is None or session.denied is not None or session.must_encrypt or session.service.has_noop_commands:
         settled = await _unusual(session, verb, line, command)
         if settled is not None:
             return settled
@@ -124,6 +124,9 @@ async def _unusual(session: SmtpSession, verb: str, line: str, command: Command 
     if command is None:
         _count(session, None)
         return session.refuse("500 5.5.2 Error: command not recognized")
+    if session.must_encrypt and not command.plain:
+        _count(session, command)
+        return session.refuse("530 5.7.0 Must issue a STARTTLS command first")
     return None
 
 

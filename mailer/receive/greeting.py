@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailer.message.status import TemporaryError
 from mailer.receive import lines
+from mailer.receive.encryption import wrap
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
@@ -27,7 +28,12 @@ async def greet(session: SmtpSession) -> bool:
         client.name, client.reverse_name = found.name, found.reverse_name
         session.set_client(client)
     service.log.info(lines.connect(session.printable))
-    return await _within_limits(session) and await admit(session)
+    counted = service.counts_clients and not await listed(session, service.limit_exceptions)
+    if service.tls.wrapper and not await wrap(session, counted):
+        return False
+    if counted and not await _within_limits(session):
+        return False
+    return await admit(session)
 
 
 async def admit(session: SmtpSession) -> bool:
@@ -54,8 +60,6 @@ async def listed(session: SmtpSession, clients: AddressList) -> bool:
 
 async def _within_limits(session: SmtpSession) -> bool:
     service, client = session.service, session.client
-    if not service.counts_clients or await listed(session, service.limit_exceptions):
-        return True
     session.limited = client.address
     count, rate = await service.anvil.connect(service.name, client.address)
     for what, actual, limit in (

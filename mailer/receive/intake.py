@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailer.receive import lines
 from mailer.receive.content import MessageTop
+from mailer.receive.received import tls_lines
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
@@ -32,8 +33,11 @@ class Intake:
         self._unfinished = 0  # octets since the last line end
         self.too_big = False
         if not session.header_source:
-            session.header_source = service.received.source(session.client)
+            tls = session.state.tls if service.tls.received_header else None
+            session.header_source = service.received.source(session.client, tls_lines(tls) if tls is not None else "")
         protocol = "UTF8SMTP" if transaction.envelope.smtputf8 else session.protocol
+        if session.state.tls is not None and protocol != "SMTP":
+            protocol += "S"
         self._write(service.received.header(session.header_source, protocol, writer.queue_id, transaction.sole))
 
     def take(self, content: bytes) -> None:

@@ -1,6 +1,6 @@
 """The Received header that the SMTP server puts on top of each message (RFC 5321 4.4), worded and folded as Postfix does.
 
-TLS and SASL add lines and a parenthesis here when they are in use.
+TLS adds lines here when it is in use (smtpd_tls_received_header), as SASL can.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable
 from mailer.message.address import encode, quote
 from mailer.message.date import mail_date
 from mailer.message.envelope import Client
+from mailer.message.tls import TlsSession
 
-__all__ = ["ReceivedHeader"]
+__all__ = ["ReceivedHeader", "tls_lines"]
 
 
 class ReceivedHeader:
@@ -46,3 +47,25 @@ class ReceivedHeader:
         target = f"\r\n\tfor <{quote(recipient)}>; " if recipient else ";\r\n\t"
         identity = queue_id if self._hide else f"{protocol} id {queue_id}"
         return encode(f"{source}{identity}{target}{self._date}\r\n")
+
+
+def tls_lines(tls: TlsSession) -> str:
+    """The whole lines that tell of TLS: how the connection is encrypted, and what is known of the client."""
+    encryption = "\r\n\t ".join((tls.encryption, *tls.signatures))
+    if tls.presented:
+        verdict = "verified OK" if tls.trusted else "not verified"
+        names = f'Client CN "{_in_comment(tls.subject)}", Issuer "{_in_comment(tls.issuer)}" ({verdict})'
+    else:
+        names = "Client did not present a certificate" if tls.requested else "No client certificate requested"
+    return f"\t(using {encryption})\r\n\t({names})\r\n"
+
+
+def _in_comment(text: str) -> str:
+    """Nothing in a certificate's name may end the comment, or the header: parentheses only in pairs."""
+    shown, depth = [], 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        bad = depth < 0 or char == "\\" or not " " <= char <= "~"
+        shown.append("?" if bad else char)
+        depth = max(depth, 0)
+    return "".join(shown) + ")" * depth

@@ -16,6 +16,7 @@ from mailer.receive.origin import HeaderContext, overrides
 from mailer.receive.peername import PeerNames
 from mailer.receive.received import ReceivedHeader
 from mailer.tables.match import AddressList, DomainList, StringList, matches_subdomains
+from mailer.tls.server import ServerTls
 
 __all__ = ["Service"]
 
@@ -26,6 +27,7 @@ class Service:
     :param access: IAccess. :param addressing: IAddressing or None. :param sink: IMessageSink.
     :param anvil: shared with other services, or None: one of its own.
     :param flush: ``await flush(domain)`` tries what waits for a domain (ETRN), or None.
+    :param stand_alone: the client is a local program behind a pipe (sendmail -bs): no TLS.
     :raise ConfigError: a setting cannot be used.
     """
 
@@ -37,6 +39,7 @@ class Service:
         sink: Any,
         anvil: Anvil | None = None,
         flush: Callable[[str], Awaitable[None]] | None = None,
+        stand_alone: bool = False,
     ) -> None:
         settings = context.settings
         clock = context.reactor.seconds
@@ -58,6 +61,9 @@ class Service:
         )
         self.keywords = EhloKeywords(settings, context.tables)
         self.origin = HeaderContext(context)
+        sni = settings.tls_server_sni_maps
+        names = context.tables.maps(sni, "tls_server_sni_maps") if sni else None
+        self.tls = ServerTls(settings, context.log, names, clock, stand_alone)
         self.footer = RejectFooter(settings, context.seconds, context.log)
 
         self.hostname: str = settings.myhostname
@@ -105,12 +111,14 @@ class Service:
         self.connection_rate_limit: int = settings.smtpd_client_connection_rate_limit
         self.message_rate_limit: int = settings.smtpd_client_message_rate_limit
         self.recipient_rate_limit: int = settings.smtpd_client_recipient_rate_limit
+        self.newtls_rate_limit: int = settings.smtpd_client_new_tls_session_rate_limit
         self.counts_clients = any(
             (
                 self.connection_count_limit,
                 self.connection_rate_limit,
                 self.message_rate_limit,
                 self.recipient_rate_limit,
+                self.newtls_rate_limit,
             )
         )
 

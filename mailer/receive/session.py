@@ -36,6 +36,7 @@ class SmtpSession:
     for what came last. ``counts`` says of each command how often it succeeded and was given, ``junk`` how many did nothing
     useful. ``limited`` is the address under which the client's connections are counted, "" if they are not. ``discarded``
     are the EHLO keywords that it does without. ``denied`` is the reply with which it was refused at the start.
+    ``must_encrypt`` is True while TLS is demanded and not there yet.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class SmtpSession:
         "forwarded",
         "header_source",
         "limited",
+        "must_encrypt",
         "printable",
         "protocol",
         "service",
@@ -78,6 +80,7 @@ class SmtpSession:
         self.denied: Reply | None = None
         self.errors = 0
         self.closing = False
+        self.must_encrypt = service.tls.required
         self.limited = ""
         self.bare_newline = "no"
         self.forwarded: dict[str, str] | None = None
@@ -110,6 +113,7 @@ class SmtpSession:
                 reason = await converse(self)
         except Lost:
             reason = "lost connection"
+            self._tell_of_tls()
         except TimedOut:
             reason = "timeout"
             self.refuse(f"421 4.4.2 {self.service.hostname} Error: timeout exceeded")
@@ -121,6 +125,13 @@ class SmtpSession:
             self.service.log.error(f"internal fault in the session of {self.printable}")
             self.refuse(f"421 4.3.0 {self.service.hostname} Server local error")
         await self._end(reason)
+
+    def _tell_of_tls(self) -> None:
+        """What ended an encrypted connection, if it was not just closed."""
+        failure = self.connection.tls_failure
+        if failure is not None and self.state.tls is not None:
+            for problem in failure.problems:
+                self.service.log.warning(problem)
 
     async def _end(self, reason: str) -> None:
         log = self.service.log
@@ -188,7 +199,12 @@ class SmtpSession:
         decisions = self.state.decisions
         if decisions:
             for action, text in decisions:
-                self.log_rejection(text, action)
+                if action == "warning":
+                    self.service.log.warning(text)
+                elif action:
+                    self.log_rejection(text, action)
+                else:
+                    self.service.log.info(text)
             decisions.clear()
         return reply
 

@@ -15,12 +15,14 @@ class Command:
 
     ``name`` is its verb in upper case. ``junk``: it achieves nothing, smtpd_junk_command_limit applies. ``ends_group``: a client
     has to wait for its reply before it sends more (RFC 2920). ``counted``: the log's last line counts its successes.
+    ``plain``: it may be given without TLS where the server demands that.
     """
 
     name = ""
     junk = False
     ends_group = False
     counted = True
+    plain = False
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
         """Carry it out and reply.

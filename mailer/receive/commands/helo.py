@@ -29,6 +29,7 @@ def _neutral(text: str, utf8: bool) -> str:
 class _Greeting(Command):
     ends_group = True
     junk = True
+    plain = True
 
     async def _accept(self, session: SmtpSession, argument: str, protocol: str) -> bool:
         name = _neutral(argument, session.service.smtputf8)
@@ -85,6 +86,8 @@ async def _extras(session: SmtpSession) -> tuple[str, ...]:
     """Keywords that depend on who the client is."""
     service = session.service
     extras = []
+    if service.tls.offered and session.state.tls is None:
+        extras.append("STARTTLS")
     if service.has_verp_clients:
         session.verp_allowed = await listed(session, service.verp_clients)
         if session.verp_allowed:

@@ -15,6 +15,7 @@ __all__ = ["Noop"]
 
 class Noop(Command):
     name = "NOOP"
+    plain = True
     junk = True
     ends_group = True
 

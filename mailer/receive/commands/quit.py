@@ -14,6 +14,7 @@ __all__ = ["Quit"]
 
 class Quit(Command):
     name = "QUIT"
+    plain = True
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
         session.say(b"221 2.0.0 Bye\r\n")

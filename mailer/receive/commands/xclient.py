@@ -31,6 +31,7 @@ class Xclient(Command):
     name = "XCLIENT"
     ends_group = True
     counted = False
+    plain = True
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
         refusal = await refusal_first(session, self.name, argument, session.service.xclient_hosts)

@@ -1,0 +1,1 @@
+"""TLS: contexts, certificates, levels and names, on pyOpenSSL; without sockets."""
