@@ -45,9 +45,8 @@ class Actions:
     :param read: reads a list of restrictions: ``read(parameter, words, bare_table)``.
     """
 
-    def __init__(self, settings: Any, log: Any) -> None:
+    def __init__(self, settings: Any) -> None:
         self.read: Callable[..., tuple[Any, ...]] | None = None
-        self._log = log
         self._reject_code = settings.access_map_reject_code
         self._defer_code = settings.access_map_defer_code
         self._lists: dict[tuple[str, str], tuple[Any, ...]] = {}
@@ -72,6 +71,9 @@ class Actions:
     async def carry_out(self, state: Evaluation, answer: Answer) -> Verdict | None:
         """:return: a verdict, or None to go on. :raise Broken: the answer makes no sense."""
         value = answer.value
+        if not value:
+            state.warn(f"access table {answer.table} entry {value} has empty value")
+            return await self._ok(state, answer, "")
         word, _, text = value.partition(" ") if "\t" not in value else value.replace("\t", " ").partition(" ")
         text = text.strip()
         action = self._words.get(word.upper())
@@ -82,7 +84,7 @@ class Actions:
         refusal = _REFUSAL(word)
         if refusal is not None:
             status, text = split_status(text, f"{refusal[1]}.7.1")
-            return self._refused(answer, int(word), status, text, "Access denied")
+            return self._refused(state, answer, int(word), status, text, "Access denied")
         return await self._restrictions(state, answer)
 
     # Verdicts.
@@ -90,34 +92,38 @@ class Actions:
     async def _ok(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         if state.rules.permits is None:
             return PERMIT
-        return await state.permit(answer.value, answer.stage, answer.subject)
+        word = answer.value.partition(" ")[0]
+        return await state.permit(word, answer.stage, answer.subject, f"from {answer.table}")
 
     async def _dunno(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         return None
 
     @staticmethod
-    def _refused(answer: Answer, code: int, status: str, text: str, default: str) -> Verdict:
-        return Verdict(reply_with(code, fit(status, answer.stage), answer.rejected(text or default)))
+    def _refused(state: Evaluation, answer: Answer, code: int, status: str, text: str, default: str) -> Verdict:
+        fitting = fit(status, answer.stage)
+        if fitting != status:
+            state.tell(f"mapping DSN status {status} into {answer.stage} status {fitting}")
+        return Verdict(reply_with(code, fitting, answer.rejected(text or default)))
 
     async def _reject(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         status, text = split_status(text, "5.7.1")
-        return self._refused(answer, self._reject_code, status, text, "Access denied")
+        return self._refused(state, answer, self._reject_code, status, text, "Access denied")
 
     async def _defer(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         status, text = split_status(text, "4.7.1")
-        return self._refused(answer, self._defer_code, status, text, "Access denied")
+        return self._refused(state, answer, self._defer_code, status, text, "Access denied")
 
-    def _later(self, answer: Answer, text: str) -> Reply:
+    def _later(self, state: Evaluation, answer: Answer, text: str) -> Reply:
         status, text = split_status(text, "4.7.1")
-        reply = self._refused(answer, self._defer_code, status, text, "Service unavailable").reply
+        reply = self._refused(state, answer, self._defer_code, status, text, "Service unavailable").reply
         assert reply is not None
         return reply
 
     async def _defer_if_permit(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
-        return state.postpone(self._later(answer, text))
+        return state.postpone(self._later(state, answer, text))
 
     async def _defer_if_reject(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
-        state.postpone_refusal(self._later(answer, text))
+        state.postpone_refusal(self._later(state, answer, text))
         return None
 
     # Words for the log.
@@ -135,18 +141,18 @@ class Actions:
     def _applies(self, state: Evaluation, answer: Answer, action: str) -> bool:
         """Whether there is a message that an action can be noted for."""
         if state.session.protocol_state == "ETRN" and action != "PREPEND":
-            self._log.warning(f"access table {answer.table}: action {action} is unavailable in smtpd_etrn_restrictions")
+            state.warn(f"access table {answer.table}: action {action} is unavailable in smtpd_etrn_restrictions")
             return False
         if not state.in_transaction:
-            self._log.warning(
+            state.warn(
                 f"access table {answer.table}: with smtpd_delay_reject=no, action {action} is always skipped in"
                 " Client host or Helo command restrictions"
             )
             return False
         return True
 
-    def _complain(self, answer: Answer, text: str) -> None:
-        self._log.warning(f'access table {answer.table} entry "{answer.key}" {text}')
+    def _complain(self, state: Evaluation, answer: Answer, text: str) -> None:
+        state.warn(f'access table {answer.table} entry "{answer.key}" {text}')
 
     async def _hold(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         if self._applies(state, answer, "HOLD"):
@@ -163,15 +169,15 @@ class Actions:
         assert state.session.envelope is not None
         state.note("discard", target_of(answer.subject, f"{answer.stage} {text or 'triggers DISCARD action'}"))
         state.session.envelope.discard = text or "discard"
-        return PERMIT
+        return await self._ok(state, answer, text)
 
     async def _filter(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         if not self._applies(state, answer, "FILTER"):
             return None
         if not text:
-            self._complain(answer, "has FILTER entry without value")
+            self._complain(state, answer, "has FILTER entry without value")
         elif ":" not in text:
-            self._complain(answer, "requires transport:destination")
+            self._complain(state, answer, "requires transport:destination")
         else:
             assert state.session.envelope is not None
             self._triggered(state, answer, "filter", text)
@@ -179,14 +185,14 @@ class Actions:
         return None
 
     async def _redirect(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
-        if self._applies(state, answer, "REDIRECT") and self._is_address(answer, text):
+        if self._applies(state, answer, "REDIRECT") and self._is_address(state, answer, text):
             assert state.session.envelope is not None
             self._triggered(state, answer, "redirect", text)
             state.session.envelope.redirect = text
         return None
 
     async def _bcc(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
-        if self._applies(state, answer, "BCC") and self._is_address(answer, text):
+        if self._applies(state, answer, "BCC") and self._is_address(state, answer, text):
             assert state.session.envelope is not None
             self._triggered(state, answer, "bcc", text)
             if text not in state.session.envelope.bcc:
@@ -195,7 +201,7 @@ class Actions:
 
     async def _prepend(self, state: Evaluation, answer: Answer, text: str) -> Verdict | None:
         if state.session.protocol_state == "END-OF-MESSAGE":
-            self._log.warning(
+            state.warn(
                 f"access table {answer.table}: action PREPEND must be used before smtpd_end_of_data_restrictions"
             )
         elif self._applies(state, answer, "PREPEND"):
@@ -203,13 +209,13 @@ class Actions:
             if _HEADER(text):
                 state.session.envelope.prepend.append(encode(text))
             else:
-                self._complain(answer, "requires header: text")
+                self._complain(state, answer, "requires header: text")
         return None
 
-    def _is_address(self, answer: Answer, text: str) -> bool:
+    def _is_address(self, state: Evaluation, answer: Answer, text: str) -> bool:
         if "@" in text:
             return True
-        self._complain(answer, "requires user@domain target")
+        self._complain(state, answer, "requires user@domain target")
         return False
 
     @staticmethod
@@ -220,19 +226,20 @@ class Actions:
 
     async def _restrictions(self, state: Evaluation, answer: Answer) -> Verdict | None:
         if ":" in answer.value:
-            self._log.warning(f"access table {answer.table} has entry with lookup table: {answer.value}")
-            self._log.warning("do not specify lookup tables inside SMTPD access maps")
-            self._log.warning("define a restriction class and specify its name instead.")
+            state.warn(f"access table {answer.table} has entry with lookup table: {answer.value}")
+            state.warn("do not specify lookup tables inside SMTPD access maps")
+            state.warn("define a restriction class and specify its name instead.")
             raise misconfigured()
         if state.depth >= _DEEPEST:
-            self._log.warning(f"access table {answer.table} entry {answer.value} causes unreasonable recursion")
+            state.warn(f"access table {answer.table} entry {answer.value} causes unreasonable recursion")
             raise misconfigured()
         members = self._members(answer.value, state.bare_table)
-        before = state.stage, state.subject
+        before = state.stage, state.subject, state.key, state.table
         state.stage, state.subject = answer.stage, answer.subject
-        verdict = await evaluate(members, state)
-        state.stage, state.subject = before
-        return verdict
+        try:
+            return await evaluate(members, state)
+        finally:
+            state.stage, state.subject, state.key, state.table = before
 
     def _members(self, value: str, bare_table: str) -> tuple[Any, ...]:
         members = self._lists.get((value, bare_table))

@@ -9,12 +9,14 @@ import ipaddress
 import re
 from typing import Any
 
+from mailer.access.evaluation import Evaluation
 from mailer.config.errors import ConfigError
 from mailer.message.status import TemporaryError
 from mailer.wire.smtp.path import valid_hostname
 
-__all__ = ["DnsList", "parse_pattern"]
+__all__ = ["DnsList", "parse_pattern", "reverse"]
 
+_UNPRINTABLE = re.compile(rb"[^ -~]")
 _PART = re.compile(r"\d+|\.\.|.", re.ASCII)
 _FAILED = "Host or domain name not found. Name service error for name={} type=A: {}"
 
@@ -88,43 +90,39 @@ def _alternatives(reading: _Reading) -> frozenset[int]:
 
 
 class DnsList:
-    """One list. ``domain`` is its name without the pattern.
+    """One list. ``domain`` is its name without the pattern. What it is asked about are domains and reversed addresses.
 
     :raise ConfigError: the pattern makes no sense.
     """
 
-    def __init__(self, spec: str, dns: Any, log: Any) -> None:
+    def __init__(self, spec: str, dns: Any) -> None:
         self.domain, equals, pattern = spec.partition("=")
         self._pattern = parse_pattern(pattern) if equals else None
         self._dns = dns
-        self._log = log
 
-    async def lists_address(self, address: str) -> bool:
-        """Whether a client is listed. :raise TemporaryError: cannot tell now; the log knows."""
-        return await self._lists(reverse(address))
-
-    async def lists_domain(self, name: str) -> bool:
-        """Whether a domain is listed. :raise TemporaryError: cannot tell now; the log knows."""
-        return await self._lists(name) if valid_hostname(name) else False
+    async def lists(self, state: Evaluation, item: str) -> bool:
+        """Whether something is listed. :raise TemporaryError: cannot tell now; the log knows."""
+        query = f"{item}.{self.domain}"
+        if not valid_hostname(query):
+            return False
+        unanswered = state.session.delayed.unanswered
+        if query in unanswered:
+            raise TemporaryError(f"{query}: no answer before")
+        try:
+            answer = await self._dns.a(query)
+        except TemporaryError as error:
+            unanswered.add(query)
+            state.warn(f"{query}: RBL lookup error: {_FAILED.format(query, error.cause)}")
+            raise
+        return any(self._counts(address) for address in answer.records)
 
     async def reason(self, item: str) -> str:
-        """What the list says about it, "" if nothing. ``item`` is a domain or a reversed address."""
+        """What the list says about it, "" if nothing."""
         try:
             answer = await self._dns.txt(f"{item}.{self.domain}")
         except TemporaryError:
             return ""
-        return answer.records[0].decode("utf-8", "surrogateescape") if answer.records else ""
-
-    async def _lists(self, item: str) -> bool:
-        query = f"{item}.{self.domain}"
-        if not valid_hostname(query):
-            return False
-        try:
-            answer = await self._dns.a(query)
-        except TemporaryError as error:
-            self._log.warning(f"{query}: RBL lookup error: {_FAILED.format(query, error.cause)}")
-            raise
-        return any(self._counts(address) for address in answer.records)
+        return _UNPRINTABLE.sub(b" ", answer.records[0]).decode("ascii") if answer.records else ""
 
     def _counts(self, address: str) -> bool:
         if self._pattern is None:

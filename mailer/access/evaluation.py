@@ -104,9 +104,10 @@ class Evaluation:
     destinations: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, parameter: str, stage: str, subject: str, bare_table: str) -> None:
-        """Turn to another list; only a pending ``defer_if_permit`` lasts longer than one."""
+        """Turn to another list. A pending ``defer_if_reject`` lasts for one stage, a ``defer_if_permit`` for all."""
+        if stage != self.stage:
+            self.defer_if_reject = None
         self.parameter, self.stage, self.subject, self.bare_table = parameter, stage, subject, bare_table
-        self.defer_if_reject = None
         self.warning = self.depth = 0
 
     @property
@@ -122,6 +123,20 @@ class Evaluation:
 
     def note(self, word: str, text: str) -> None:
         self.session.decisions.append((word, text))
+
+    def warn(self, text: str) -> None:
+        """Tell the log what is wrong, behind what it will be told of this examination already."""
+        if self.session.decisions:
+            self.note("warning", text)
+        else:
+            self.rules.log.warning(text)
+
+    def tell(self, text: str) -> None:
+        """Tell the log, in the same order."""
+        if self.session.decisions:
+            self.note("", text)
+        else:
+            self.rules.log.info(text)
 
     def postpone(self, reply: Reply, tempfail_action: str = "defer_if_permit") -> Verdict | None:
         """A temporary failure: refuse now if that is wanted, else only if nothing refuses for good later."""
@@ -156,7 +171,7 @@ async def evaluate(restrictions: Sequence[Any], state: Evaluation) -> Verdict | 
     """
     depth = state.depth = state.depth + 1
     if depth > _DEEPEST:
-        state.rules.log.warning(f"restrictions within restrictions, too many, in {state.parameter}")
+        state.warn(f"restrictions within restrictions, too many, in {state.parameter}")
         raise misconfigured()
     verdict = None
     ask = _ask if state.rules.record is None else _ask_and_record
@@ -180,7 +195,7 @@ async def evaluate(restrictions: Sequence[Any], state: Evaluation) -> Verdict | 
 def refusal(reply: Reply, state: Evaluation) -> Verdict | None:
     """What becomes of a refusal."""
     if not 400 <= reply.code < 600:
-        state.rules.log.warning(f"SMTP reply code configuration error: {reply}")
+        state.warn(f"SMTP reply code configuration error: {reply}")
         reply = Reply(450, "4.7.1", "Service unavailable")
     if not state.warning and state.defer_if_reject is not None and reply.permanent:
         reply = state.defer_if_reject

@@ -87,7 +87,7 @@ class _Connection(Protocol):
     def close(self) -> None:
         self.lost = True
         if self.transport is not None:
-            self.transport.abortConnection()
+            self.transport.loseConnection()
 
 
 class _Calling(ClientFactory):

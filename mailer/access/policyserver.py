@@ -21,8 +21,10 @@ _TEXTS = ("default_action", "policy_context")
 
 @dataclass(frozen=True)
 class PolicyServer:
-    """``name`` is what the log calls it; ``port`` is 0 for a socket in the file system. Times are seconds."""
+    """``spec`` is what main.cf calls it, ``name`` what connection problems do. ``port`` is 0 for a socket in the file system.
+    Times are seconds."""
 
+    spec: str
     name: str
     host: str
     port: int
@@ -44,6 +46,7 @@ def parse(argument: str, settings: Any) -> PolicyServer:
         raise ConfigError(f"check_policy_service: empty server name in {argument}")
     name, host, port = _place(words[0])
     server = PolicyServer(
+        words[0],
         name,
         host,
         port,
@@ -60,7 +63,9 @@ def parse(argument: str, settings: Any) -> PolicyServer:
 
 
 def _place(text: str) -> tuple[str, str, int]:
-    kind, _, rest = text.partition(":")
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        raise ConfigError(f'need service transport:endpoint instead of "{text}"', "write inet:host:port or unix:path")
     if kind in ("unix", "local") and rest:
         return rest, rest, 0
     host, _, port = rest.rpartition(":") if kind == "inet" else text.rpartition(":")
@@ -85,4 +90,4 @@ def _term(word: str, server: str) -> tuple[str, Any]:
         raise ConfigError(f"bad {name} value in {server}: {value}") from None
     if name in _TEXTS:
         return name, value
-    raise ConfigError(f"unexpected attribute {name} in {server}: {word}")
+    raise ConfigError(f'unknown option: "{name} = {value}"', f"in {server}")

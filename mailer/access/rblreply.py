@@ -36,36 +36,35 @@ class RblReply:
         self._code = settings.maps_rbl_reject_code
         self._allowed = frozenset(_ESCAPE.sub(_unescaped, settings.smtpd_expansion_filter))
         self._hostname = settings.myhostname
-        self._log = context.log
 
-    async def refusal(self, state: Evaluation, domain: str, stage: str, what: str, reason: str) -> Verdict:
-        """:param domain: the list's. :param stage: what is listed: ``Client host`` ... :param what: its name or address.
-        :raise Broken: the template or the table is no good."""
+    async def refusal(self, state: Evaluation, spec: str, stage: str, what: str, reason: str) -> Verdict:
+        """:param spec: the list as main.cf has it. :param stage: what is listed: ``Client host`` ...
+        :param what: its name or address. :raise Broken: the template or the table is no good."""
         try:
-            template = await self._maps.lookup(domain)
+            template = await self._maps.lookup(spec)
         except TemporaryError:
             raise misconfigured() from None
-        names = self._names(state, domain, stage, what, reason)
-        text = self._expanded(template if template is not None else self._default, names)
+        names = self._names(state, spec.partition("=")[0], stage, what, reason)
+        text = self._expanded(state, template if template is not None else self._default, names)
         found = _CODE(text)
         if found is None:
-            self._log.warning(f"rbl response code configuration error: {text}")
+            state.warn(f"rbl response code configuration error: {text}")
             return Verdict(reply_with(450, "4.7.1", "Service unavailable"))
         status, text = split_status(found[2] or "", f"{text[0]}.7.1")
         return Verdict(reply_with(int(found[1]), fit(status, stage), text))
 
-    def _expanded(self, template: str, names: Mapping[str, str]) -> str:
+    def _expanded(self, state: Evaluation, template: str, names: Mapping[str, str]) -> str:
         def lookup(name: str) -> str:
             value = names.get(name)
             if value is None:
-                self._log.warning(f'unknown macro name "{name}" in expansion request')
+                state.warn(f'unknown macro name "{name}" in expansion request')
                 return ""
             return "".join(char if char in self._allowed else "_" for char in value)
 
         try:
             return expand(template, lookup, recursive=False)
         except ConfigError as error:
-            self._log.warning(f"bad rbl reply template: {template}: {error}")
+            state.warn(f"bad rbl reply template: {template}: {error}")
             raise misconfigured() from None
 
     def _names(self, state: Evaluation, domain: str, stage: str, what: str, reason: str) -> dict[str, str]:

@@ -53,7 +53,7 @@ class _Mistake(Restriction):
         self._refuses = refuses
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        state.rules.log.warning(self._text.replace("%s", state.stage))
+        state.warn(self._text.replace("%s", state.stage))
         if self._refuses:
             raise misconfigured()
         return None
@@ -86,6 +86,8 @@ class ListReader:
         result: list[Restriction] = []
         rest = iter(words)
         for word in rest:
+            if result:
+                result[-1].following = word
             if ":" in word:
                 result.append(self._bare(parameter, word, bare_table))
             elif word.lower() == WARN_IF_REJECT:
@@ -106,6 +108,9 @@ class ListReader:
 
     def _build(self, parameter: str, name: str, rest: Iterator[str]) -> Restriction:
         factory = self._known[name]
+        unsupported = getattr(factory, "unsupported", "")
+        if unsupported and parameter:
+            self.problems.append(f"{parameter}: {name}: {unsupported}")
         takes = getattr(factory, "takes", "")
         if not takes:
             return factory(self._environment)
@@ -116,6 +121,9 @@ class ListReader:
         elif takes == "number":
             if argument is None or not (argument.isascii() and argument.isdigit()):
                 return self._mistake(parameter, name, f"restriction {name} must be followed by number")
+        elif takes == "server":
+            if argument is None:
+                return self._mistake(parameter, name, f"restriction {name} must be followed by transport:server")
         elif argument is None or ":" not in argument:
             text = f'restriction {name}: bad argument "{argument or name}": need maptype:mapname'
             return self._mistake(parameter, name, text)

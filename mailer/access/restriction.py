@@ -33,12 +33,14 @@ class Restriction:
     """One entry of a restriction list.
 
     Subclasses give ``name``; ``takes`` says what has to follow it: nothing, a ``table``, a ``domain``, a ``number`` or a
-    ``server``. ``obsolete`` names the restriction that should be used instead.
+    ``server``. ``following`` is the word that stands behind it in its list, "" for the last one.
+    ``unsupported`` says why it cannot do what it should, for the report at start.
     """
 
     name = ""
     takes = ""
-    obsolete = ""
+    unsupported = ""
+    following = ""
 
     def __init__(self, environment: Environment, argument: str = "") -> None:
         self.environment = environment
@@ -46,6 +48,11 @@ class Restriction:
 
     def __str__(self) -> str:
         return f"{self.name} {self.argument}" if self.argument else self.name
+
+    def ends_list(self, state: Evaluation) -> None:
+        """For a restriction behind which nothing is ever asked: tell the log what is ignored."""
+        if self.following:
+            state.warn(f"restriction `{self.following}' after `{self.name}' is ignored")
 
     async def check(self, state: Evaluation) -> Verdict | None:
         """:return: a verdict, or None to ask the next restriction. :raise TemporaryError: cannot tell now."""

@@ -7,7 +7,7 @@ mail was refused. A pending ``defer_if_permit`` goes from each list to the next,
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zope.interface import implementer
@@ -43,12 +43,14 @@ __all__ = ["Access"]
 @dataclass(slots=True)
 class _Progress:
     """What is remembered of a session between its stages: temporary failures met so far, and the protocol spoken before
-    the greeting under examination."""
+    the greeting under examination. ``unanswered`` are the questions to DNS lists that had no answer: they are not put again,
+    or each recipient would wait for them."""
 
     after_client: Reply | None = None
     after_helo: Reply | None = None
     after_sender: Reply | None = None
     protocol: str = "SMTP"
+    unanswered: set[str] = field(default_factory=set)
 
 
 class Policies:
@@ -103,7 +105,7 @@ class Access:
             record,
         )
         self._policies = Policies(context)
-        actions = Actions(settings, context.log)
+        actions = Actions(settings)
         self._environment = Environment(context, addressing, networks, actions, self._policies)
         reader = ListReader(self._environment, KNOWN)
         actions.read = reader.read
@@ -272,10 +274,7 @@ def _final(reply: Reply | None, state: Evaluation) -> Reply | None:
 
 async def _run(restrictions: _List, state: Evaluation) -> Reply | None:
     """Examine a list. :return: the refusal, if it ended so."""
-    if not restrictions.members:
-        state.defer_if_reject = None
-        return None
     subject = restrictions.subject(state.session)
     state.begin(restrictions.parameter, restrictions.stage, subject, restrictions.bare_table)
-    verdict = await evaluate(restrictions.members, state)
+    verdict = await evaluate(restrictions.members, state) if restrictions.members else None
     return verdict.reply if verdict is not None else None

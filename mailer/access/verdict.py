@@ -21,7 +21,7 @@ PERMIT = Verdict()
 
 def reply_with(code: int, enhanced: str, text: str) -> Reply:
     """A reply; the class of the enhanced code follows the code, as a 4xx parameter makes a 5.7.1 a 4.7.1."""
-    return Reply(code, f"{code // 100}{enhanced[1:]}", text)
+    return Reply(code, f"{code // 100}{enhanced[1:]}" if 400 <= code < 600 else enhanced, text)
 
 
 def refuse(code: int, enhanced: str, text: str) -> Verdict:

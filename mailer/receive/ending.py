@@ -36,13 +36,14 @@ async def end_of_message(
         return session.refuse("552 5.3.4 Error: message file too big")
     state.protocol_state = "END-OF-MESSAGE"
     state.size = transaction.size
+    session.where = "END-OF-MESSAGE"
     reply = await session.check(service.access.end_of_data(state))
     if reply is not None:
-        session.where = "END-OF-MESSAGE"
         session.reject(reply)
         transaction.abort()
         transaction.finished = True
         return False
+    session.where = given
     queue_id = transaction.queue_id
     try:
         await transaction.writer.commit()

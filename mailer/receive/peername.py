@@ -79,8 +79,8 @@ class PeerNames:
         family = "ipv6" if ":" in address else "ipv4"
         try:
             forward = await self._resolver.addresses(name, (family,))
-        except TemporaryError as error:
-            warning = f"hostname {name} does not resolve to address {address}: {error.cause}"
+        except TemporaryError:
+            warning = f"hostname {name} does not resolve to address {address}: Temporary failure in name resolution"
             return PeerName("unknown", name, TEMPORARY, OK, warning), 0.0
         lifetime = min(answer.ttl, forward.ttl)
         if not forward.records:

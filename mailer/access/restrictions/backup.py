@@ -1,5 +1,7 @@
-"""permit_mx_backup: we are listed as a mail exchanger of the recipient's domain, behind a primary one in networks that
-permit_mx_backup_networks names (postconf(5))."""
+"""permit_mx_backup: we are a mail exchanger of the recipient's domain, but no primary one (postconf(5)).
+
+permit_mx_backup_networks, if set, says where the primary ones have to be.
+"""
 
 from __future__ import annotations
 
@@ -57,25 +59,29 @@ class PermitMxBackup(Restriction):
             return False
         if not exchangers or not exchangers[0][1]:
             return False
-        if not await self._listed(state, exchangers, recipient):
-            return False
         best = exchangers[0][0]
+        ours = await self._our_preference(state, exchangers, recipient)
+        if ours is None or ours == best:
+            return False
         primaries = [host for preference, host in exchangers if preference == best]
-        return bool(self._networks) and await self._in_networks(state, primaries, recipient)
+        return not self._networks or await self._in_networks(state, primaries, recipient)
 
-    async def _listed(self, state: Evaluation, exchangers: Any, recipient: str) -> bool:
-        """Whether one of the exchangers is this machine, by name, else by address."""
-        for _, host in exchangers:
+    async def _our_preference(self, state: Evaluation, exchangers: Any, recipient: str) -> int | None:
+        """The preference of the exchanger that is this machine, by name, else by address; None if none is."""
+        for preference, host in exchangers:
             if await self._myself.match(host):
-                return True
-        for _, host in exchangers:
+                return int(preference)
+        for preference, host in exchangers:
             if any(address in self._own for address in await self._addresses(state, host, recipient)):
-                return True
-        return False
+                return int(preference)
+        return None
 
     async def _in_networks(self, state: Evaluation, hosts: list[str], recipient: str) -> bool:
         for host in hosts:
-            for address in await self._addresses(state, host, recipient):
+            addresses = await self._addresses(state, host, recipient)
+            if not addresses:
+                return False
+            for address in addresses:
                 if not await self._networks.match("", address):
                     return False
         return True

@@ -1,8 +1,6 @@
 """Restrictions on the client's TLS certificate (TLS_README, "Server access control").
 
-``session.tls`` is None without TLS; else it has the attributes ``trusted`` (bool: the certificate's chain has been
-verified), ``fingerprint`` and ``pubkey_fingerprint`` (str, as smtpd_tls_fingerprint_digest makes them; "" without a
-certificate), ``subject`` and ``issuer`` (str: common names).
+A certificate that is known by its fingerprint need not be signed by an authority that we trust.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ _DEFAULT_SEARCH = ("cert_fingerprint", "pubkey_fingerprint")
 
 
 def _fingerprints(tls: Any) -> list[str]:
-    """The keys under which a certificate may be known."""
+    """The keys under which the certificate of a mailer.message.tls.TlsSession may be known."""
     return [key for key in (tls.fingerprint, tls.pubkey_fingerprint) if key] if tls is not None else []
 
 
@@ -63,7 +61,7 @@ class CheckCcertAccess(TableRestriction):
     def __init__(self, environment: Environment, argument: str = "") -> None:
         words = split_list(argument[1:-1]) if argument.startswith("{") else (argument,)
         super().__init__(environment, words[0])
-        self._order = _DEFAULT_SEARCH
+        self._order: tuple[str, ...] = _DEFAULT_SEARCH
         for option in words[1:]:
             name, _, value = option.strip("{} ").partition("=")
             if name.strip() == "search_order":
@@ -71,9 +69,9 @@ class CheckCcertAccess(TableRestriction):
 
     async def check(self, state: Evaluation) -> Verdict | None:
         if not self.environment.settings.smtpd_tls_ask_ccert:
-            state.rules.log.warning('check_ccert_access is requested, but "smtpd_tls_ask_ccert = no"')
+            state.warn('check_ccert_access is requested, but "smtpd_tls_ask_ccert = no"')
         tls = state.session.tls
-        if tls is None or not tls.trusted and not _fingerprints(tls):
+        if not _fingerprints(tls):
             return None
         keys = {
             "cert_fingerprint": tls.fingerprint,

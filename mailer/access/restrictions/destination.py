@@ -24,13 +24,14 @@ class PermitAuthDestination(Restriction):
 class RejectUnauthDestination(Restriction):
     name = "reject_unauth_destination"
     temporary = 0
+    text = "Relay access denied"
 
     async def check(self, state: Evaluation) -> Verdict | None:
         recipient = state.session.recipient
         if not recipient or await authorized(self.environment, state, recipient):
             return None
         code = self.environment.settings.relay_domains_reject_code - self.temporary
-        return refuse(code, "5.7.1", target_of(recipient, "Relay access denied"))
+        return refuse(code, "5.7.1", target_of(recipient, self.text))
 
 
 class DeferUnauthDestination(RejectUnauthDestination):
@@ -42,11 +43,16 @@ class CheckRelayDomains(RejectUnauthDestination):
     """As reject_unauth_destination, but what is not refused is permitted."""
 
     name = "check_relay_domains"
+    text = f"{RECIPIENT_STAGE} rejected: Relay access denied"
+    _warned = False
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        state.rules.log.warning(
-            f'support for restriction "{self.name}" will be removed from Postfix; use "reject_unauth_destination" instead'
-        )
+        if not self._warned:
+            self._warned = True
+            state.warn(
+                f'support for restriction "{self.name}" will be removed from Postfix;'
+                ' use "reject_unauth_destination" instead'
+            )
         if not state.session.recipient:
             return None
         verdict = await super().check(state)

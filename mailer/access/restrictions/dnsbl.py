@@ -25,7 +25,7 @@ class _DnsListRestriction(Restriction):
     def __init__(self, environment: Environment, argument: str = "") -> None:
         super().__init__(environment, argument)
         context = environment.context
-        self.list = DnsList(argument, context.dns, context.log)
+        self.list = DnsList(argument, context.dns)
 
 
 class RejectRblClient(_DnsListRestriction):
@@ -40,13 +40,13 @@ class RejectRblClient(_DnsListRestriction):
     async def check(self, state: Evaluation) -> Verdict | None:
         address = state.session.client.address
         try:
-            if not await self.list.lists_address(address):
+            if not await self.list.lists(state, reverse(address)):
                 return None
         except TemporaryError:
             return None
         reason = await self.list.reason(reverse(address))
         state.key, state.table = address, self.list.domain
-        return await self._reply.refusal(state, self.list.domain, CLIENT.stage, address, reason)
+        return await self._reply.refusal(state, self.argument, CLIENT.stage, address, reason)
 
 
 class _RejectRhsbl(_DnsListRestriction):
@@ -62,13 +62,13 @@ class _RejectRhsbl(_DnsListRestriction):
         what = self.subject.value(state.session)
         domain = _domain(what, self.subject)
         try:
-            if not domain or not await self.list.lists_domain(domain):
+            if not domain or not await self.list.lists(state, domain):
                 return None
         except TemporaryError:
             return None
         reason = await self.list.reason(domain)
         state.key, state.table = domain, self.list.domain
-        return await self._reply.refusal(state, self.list.domain, self.subject.stage, what, reason)
+        return await self._reply.refusal(state, self.argument, self.subject.stage, what, reason)
 
 
 def _domain(what: str, subject: Subject) -> str:
@@ -136,7 +136,7 @@ class PermitDnswlClient(_Permit):
         return state.session.client.address
 
     async def listed(self, state: Evaluation) -> bool:
-        return await self.list.lists_address(state.session.client.address)
+        return await self.list.lists(state, reverse(state.session.client.address))
 
 
 class PermitRhswlClient(_Permit):
@@ -147,23 +147,26 @@ class PermitRhswlClient(_Permit):
 
     async def listed(self, state: Evaluation) -> bool:
         domain = _domain(state.session.client.name, CLIENT)
-        return bool(domain) and await self.list.lists_domain(domain)
+        return bool(domain) and await self.list.lists(state, domain)
 
 
 class RejectMapsRbl(Restriction):
     """All lists of maps_rbl_domains: the old way to name them."""
 
     name = "reject_maps_rbl"
+    _warned = False
 
     def __init__(self, environment: Environment, argument: str = "") -> None:
         super().__init__(environment, argument)
         self._lists = [RejectRblClient(environment, domain) for domain in environment.settings.maps_rbl_domains]
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        state.rules.log.warning(
-            'support for restriction "reject_maps_rbl" will be removed from Postfix;'
-            ' use "reject_rbl_client domain-name" instead'
-        )
+        if not self._warned:
+            self._warned = True
+            state.warn(
+                'support for restriction "reject_maps_rbl" will be removed from Postfix;'
+                ' use "reject_rbl_client domain-name" instead'
+            )
         for each in self._lists:
             verdict = await each.check(state)
             if verdict is not None:

@@ -15,13 +15,17 @@ class Permit(Restriction):
     name = "permit"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        return await state.permit(self.name, state.stage, state.subject)
+        verdict = await state.permit(self.name, state.stage, state.subject)
+        self.ends_list(state)
+        return verdict
 
 
 class Reject(Restriction):
     name = "reject"
 
     async def check(self, state: Evaluation) -> Verdict | None:
+        if not state.warning:
+            self.ends_list(state)
         code = self.environment.settings.reject_code
         return refuse(code, "5.7.1", target_of(state.subject, f"{state.stage} rejected: Access denied"))
 
@@ -30,6 +34,8 @@ class Defer(Restriction):
     name = "defer"
 
     async def check(self, state: Evaluation) -> Verdict | None:
+        if not state.warning:
+            self.ends_list(state)
         code = self.environment.settings.defer_code
         return refuse(code, "4.3.2", target_of(state.subject, f"{state.stage} rejected: Try again later"))
 

@@ -91,9 +91,7 @@ class PermitNakedIpAddress(Restriction):
     name = "permit_naked_ip_address"
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        state.rules.log.warning(
-            f"restriction {self.name} is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead"
-        )
+        state.warn(f"restriction {self.name} is deprecated. Use permit_mynetworks or permit_sasl_authenticated instead")
         name = state.session.client.helo
         if not is_address(name):
             return None

@@ -68,7 +68,7 @@ class _SenderLogin(Restriction):
     async def check(self, state: Evaluation) -> Verdict | None:
         if not self._enabled:
             for name in self.parts:
-                state.rules.log.warning(f"restriction `{name}' ignored: no SASL support")
+                state.warn(f"restriction `{name}' ignored: no SASL support")
             return None
         sender = sender_of(state.session)
         return await self.check_sender(state, sender) if sender else None
@@ -134,7 +134,7 @@ class CheckSaslAccess(TableRestriction):
 
     async def check(self, state: Evaluation) -> Verdict | None:
         if not self.environment.settings.smtpd_sasl_auth_enable:
-            state.rules.log.warning(f"restriction `{self.name}' ignored: no SASL support")
+            state.warn(f"restriction `{self.name}' ignored: no SASL support")
             return None
         login = state.session.client.sasl_username
         found = await self.table.key(login) if login else None

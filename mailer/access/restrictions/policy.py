@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mailer.access.actions import Answer
@@ -15,6 +16,13 @@ from mailer.access.verdict import Verdict
 __all__ = ["RESTRICTIONS", "request"]
 
 _COUNTED = ("DATA", "END-OF-MESSAGE")
+_SPECIAL = re.compile(rb"[^!-~]|[+=]")
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 4: no white space, no ``=``."""
+    octets = text.encode("utf-8", "surrogateescape")
+    return _SPECIAL.sub(lambda match: b"+%02X" % match.group()[0], octets).decode("ascii")
 
 
 def _attributes(state: Evaluation, stress: str, policy_context: str) -> dict[str, Any]:
@@ -45,13 +53,13 @@ def _attributes(state: Evaluation, stress: str, policy_context: str) -> dict[str
         "sasl_method": client.sasl_method,
         "sasl_username": client.sasl_username,
         "sasl_sender": client.sasl_sender,
-        "ccert_subject": getattr(tls, "subject", ""),
-        "ccert_issuer": getattr(tls, "issuer", ""),
-        "ccert_fingerprint": getattr(tls, "fingerprint", ""),
-        "ccert_pubkey_fingerprint": getattr(tls, "pubkey_fingerprint", ""),
-        "encryption_protocol": getattr(tls, "protocol", ""),
-        "encryption_cipher": getattr(tls, "cipher", ""),
-        "encryption_keysize": getattr(tls, "keysize", 0),
+        "ccert_subject": _xtext(tls.subject) if tls is not None and tls.trusted else "",
+        "ccert_issuer": _xtext(tls.issuer) if tls is not None and tls.trusted else "",
+        "ccert_fingerprint": tls.fingerprint if tls is not None else "",
+        "ccert_pubkey_fingerprint": tls.pubkey_fingerprint if tls is not None else "",
+        "encryption_protocol": tls.protocol if tls is not None else "",
+        "encryption_cipher": tls.cipher if tls is not None else "",
+        "encryption_keysize": tls.keysize if tls is not None else 0,
         "policy_context": policy_context,
     }
 
@@ -80,10 +88,9 @@ class CheckPolicyService(Restriction):
             action = await self._client.ask(request(state, self._stress, server.policy_context))
         except PolicyFailed:
             action = server.default_action
-        state.table, state.key = server.name, action
-        answer = Answer(server.name, "policy query", action, state.subject, state.stage)
+        answer = Answer(server.spec, "policy query", action, state.subject, state.stage)
         verdict: Verdict | None = await self.environment.actions.carry_out(state, answer)
-        state.table, state.key = server.name, action
+        state.table, state.key = server.spec, action
         return verdict
 
 

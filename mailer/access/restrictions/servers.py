@@ -42,7 +42,7 @@ class ServerAccess(TableRestriction):
         domain = value.rpartition("@")[2]
         if not domain:
             return None
-        shown = self.subject.shown(state) if self.subject is not CLIENT else state.session.client.name
+        shown = self.subject.shown(state)
         if domain.startswith("["):
             found = await self._literal(domain)
         else:
@@ -50,7 +50,7 @@ class ServerAccess(TableRestriction):
         if found is None:
             return None
         verdict = await self.act(state, found, shown, self.subject.stage)
-        return forbid_permission(state, self.name, verdict, shown)
+        return forbid_permission(state, self.name, verdict, value)
 
     async def _literal(self, domain: str) -> Any:
         address = literal_address(domain)
@@ -63,7 +63,7 @@ class ServerAccess(TableRestriction):
             names = await (self._exchangers(domain) if self.kind == "mx" else self._name_servers(state, domain, value))
         except TemporaryError as error:
             kind = self.kind.upper()
-            state.rules.log.warning(f"Unable to look up {kind} host for {domain}: {error.cause}")
+            state.warn(f"Unable to look up {kind} host for {domain}: {error.cause}")
             return None
         for name in names[:_MOST_SERVERS]:
             found = await self.table.domain(name) or await self._addresses(state, name, shown)
@@ -92,7 +92,7 @@ class ServerAccess(TableRestriction):
                 break
         exists = answer is not None and answer.exists
         reason = "Host found but no data record of requested type" if exists else "Host not found"
-        state.rules.log.warning(f"Unable to look up NS host for {value}: {reason}")
+        state.warn(f"Unable to look up NS host for {value}: {reason}")
         return ()
 
     async def _addresses(self, state: Evaluation, name: str, shown: str, quiet: bool = False) -> Any:
@@ -107,7 +107,7 @@ class ServerAccess(TableRestriction):
                 reason = _NO_NAME_NOW
         if not addresses and not quiet:
             where = f"{self.subject.stage} {shown}"
-            state.rules.log.warning(f"Unable to look up {self.kind.upper()} host {name} for {where}: {reason}")
+            state.warn(f"Unable to look up {self.kind.upper()} host {name} for {where}: {reason}")
         for address in addresses[:_MOST_SERVERS]:
             found = await self.table.address(address)
             if found is not None:

@@ -17,7 +17,6 @@ __all__ = ["RESTRICTIONS"]
 
 class _RejectUnverified(Restriction):
     subject: Subject
-    #: Why this cannot work; reported at start.
     unsupported = "address verification is not supported; it defers all mail that it is asked about"
 
     def action(self) -> str:
@@ -28,7 +27,7 @@ class _RejectUnverified(Restriction):
         address = self.subject.value(state.session)
         if not address:
             return None
-        state.rules.log.warning(f"{self.environment.settings.address_verify_service_name} service failure")
+        state.warn(f"{self.environment.settings.address_verify_service_name} service failure")
         stage = self.subject.stage
         text = target_of(address, f"{stage} rejected: address verification problem")
         return state.postpone(reply_with(450, fit("4.1.1", stage), text), self.action())
