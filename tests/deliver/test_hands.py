@@ -237,6 +237,8 @@ from mailer.testing.queue import MemoryContent
 base, uid = sys.argv[1], int(sys.argv[2])
 log = RecordingLog()
 hands = Hands(reactor, log, 0.2)
+started, start = [], hands._workers._start
+hands._workers._start = lambda *arguments: started.append(1) or start(*arguments)
 small = MemoryContent(b"Subject: small\\r\\n\\r\\n")
 large = MemoryContent(b"Subject: large\\r\\n\\r\\n" + b"x" * 78 * 20000 + b"\\r\\n", inline=False)
 
@@ -245,7 +247,7 @@ async def one(content):
 
 async def everything():
     await gatherResults([Deferred.fromCoroutine(one(large if i % 10 == 0 else small)) for i in range(50)])
-    print(len(os.listdir(base + "/in/new")), len(hands._workers._workers), flush=True)
+    print(len(os.listdir(base + "/in/new")), len(started), flush=True)
     idle = Deferred()
     reactor.callLater(0.7, idle.callback, None)
     await idle

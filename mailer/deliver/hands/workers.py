@@ -65,7 +65,7 @@ class Workers:
         self._idle = idle_seconds
         self._start = start
         self._workers: dict[Identity, _Worker] = {}
-        self._starting: dict[Identity, int] = {}
+        self._starting: set[Identity] = set()
         self._waiting: deque[Deferred[None]] = deque()
         self._sweep: Any = None
 
@@ -105,7 +105,15 @@ class Workers:
         return True
 
     async def _launch(self, identity: Identity) -> None:
-        self._starting[identity] = 1
+        self._starting.add(identity)
+        try:
+            await self._start_worker(identity)
+        finally:
+            # Whoever is woken looks for the worker at once: it has to be there by now.
+            self._starting.discard(identity)
+            self._wake()
+
+    async def _start_worker(self, identity: Identity) -> None:
         pairs = [socket.socketpair() for _ in range(_LANES)]
         try:
             ends = [end for _, end in pairs]
@@ -115,10 +123,8 @@ class Workers:
                 ours.close()
             raise TemporaryError(f"cannot start a delivery worker process: {error.strerror}") from error
         finally:
-            del self._starting[identity]
             for _, end in pairs:
                 end.close()
-            self._wake()
         worker = self._workers[identity] = _Worker(process)
         worker.last_used = self._reactor.seconds()
         for ours, _ in pairs:
