@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from peers import Mta, Sink
+from servers import Dovecot, Postfix
 
 
 @pytest.fixture
@@ -45,3 +46,29 @@ def sink():
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def postfix(directory):
+    """``postfix(main, master)`` starts the real one."""
+    made = []
+
+    def make(main="", master=""):
+        place = directory / f"postfix{len(made)}"
+        place.mkdir()
+        made.append(Postfix(place, main, master))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def dovecot(directory):
+    """A running dovecot-lmtp."""
+    place = directory / "dovecot"
+    place.mkdir()
+    server = Dovecot(place)
+    yield server
+    server.stop()
