@@ -274,7 +274,11 @@ def _final(reply: Reply | None, state: Evaluation) -> Reply | None:
 
 async def _run(restrictions: _List, state: Evaluation) -> Reply | None:
     """Examine a list. :return: the refusal, if it ended so."""
+    if not restrictions.members:
+        if restrictions.stage != state.stage:
+            state.stage, state.defer_if_reject = restrictions.stage, None
+        return None
     subject = restrictions.subject(state.session)
     state.begin(restrictions.parameter, restrictions.stage, subject, restrictions.bare_table)
-    verdict = await evaluate(restrictions.members, state) if restrictions.members else None
+    verdict = await evaluate(restrictions.members, state)
     return verdict.reply if verdict is not None else None

@@ -58,6 +58,7 @@ class Parts:
         self.plan = plan
         self.shared = shared
         self._tables: list[Tables] = []
+        self._access: list[Access] = []
         self._sinks: dict[str, Any] = {}
         self._unusable: list[str] = []
         self.qmgr = self.context("qmgr", "qmgr", plan.settings_for("qmgr", "qmgr"))
@@ -144,6 +145,7 @@ class Parts:
                 settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks")
             )
             access = Access(context, addressing, networks)
+            self._access.append(access)
             sink = self.sink(settings.cleanup_service_name)
             shared = self.shared
             return SmtpdFactory(context, access, addressing, sink, shared.anvil, shared.flush, shared.sweep)
@@ -152,15 +154,17 @@ class Parts:
 
     @property
     def problems(self) -> list[str]:
-        """Transports that cannot be used, and what was wrong with tables opened so far: those say "cannot tell now" until
-        it is mended."""
-        found = [problem for tables in self._tables for problem in tables.problems]
+        """Transports that cannot be used, what was wrong with tables opened so far (those say "cannot tell now" until it is
+        mended), and with restriction lists (what is wrong there refuses for now)."""
+        found = [problem for part in (*self._tables, *self._access) for problem in part.problems]
         return list(dict.fromkeys(self._unusable + found))
 
     async def stop(self) -> None:
         """Give back what these parts hold: idle connections, tables."""
         for entry in self.transports.values():
             await entry.transport.stop()
+        for access in self._access:
+            access.close()
         for tables in self._tables:
             tables.close()
 
