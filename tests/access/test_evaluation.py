@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from access_stand_ins import ADDRESS, World, answer
 from hypothesis import given
 from hypothesis import strategies as st
-from access_stand_ins import ADDRESS, World, answer
 from zope.interface.verify import verifyObject
 
 from mailer.access import registry
