@@ -100,7 +100,7 @@ class Decision:
         told += _expansions(entry)
         if not told:
             return []
-        shown = [(recipient, outcome, outcome.action or _ACTIONS[outcome.fate]) for recipient, outcome in told]
+        shown = [(recipient, outcome, _action(outcome)) for recipient, outcome in told]
         return [self._sender("delivery status", envelope.sender, template, shown, traced=True)]
 
     def _success_wanted(self, entry: Any, recipient: Recipient, outcome: Outcome) -> bool:
@@ -130,6 +130,11 @@ class Decision:
         kind = f"postmaster {what} notification"
         shown = tuple(results)
         return Notice(kind, self.double_bounce, recipient, self._templates[template], shown, True, full, **more)
+
+
+def _action(outcome: Outcome) -> str:
+    """RFC 3464 2.3.3; what a transport says of a message passed on does not hold for a probe, which passes nothing on."""
+    return (outcome.action if outcome.fate is Fate.SENT else "") or _ACTIONS[outcome.fate]
 
 
 def _asked(recipient: Recipient, event: Notify) -> bool:
