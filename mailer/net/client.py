@@ -2,7 +2,7 @@
 
 What is said is the conversation's business (``mailer.wire.smtp.client``), why it is said the caller's. A message costs one
 Deferred; a small one goes out in one write for its envelope and one for its content, and messages that follow one
-another on a connection share these.
+another on a connection share these. Under TLS the octets pass through a TlsLayer on their way out and in.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from zope.interface import implementer
 from mailer.message.status import MailError
 from mailer.net.prompt import send
 from mailer.net.sweep import NEVER, Sweep
+from mailer.tls.layer import TlsFailed, TlsLayer
 from mailer.wire.smtp.client import Conversation, Event, Failure, Step, Transaction
 from mailer.wire.smtp.replies import PeerReply
 
@@ -72,7 +73,8 @@ class ClientConnection(Protocol):
         self._reply_step = Step.GREETING
         self._early: PeerReply | None = None
         self._paused: Deferred[None] | None = None
-        self._producing = False
+        self._layer: TlsLayer | None = None
+        self._shaking: Deferred[None] | None = None
 
     # What the owner asks for.
 
@@ -85,6 +87,25 @@ class ClientConnection(Protocol):
         self.conversation.command(line, step)
         self._flush()
         return self._await_reply(step)
+
+    def start_tls(self, layer: TlsLayer) -> Deferred[None]:
+        """Shake hands, as soon as nothing is awaited in plaintext. The time limit is that of STARTTLS for each step.
+
+        Errback: TlsFailed, BrokenOff (at STARTTLS); the connection is of no more use then.
+        """
+        shaken: Deferred[None] = Deferred()
+        if self.transport is None or not self.transport.connected or self._closed is None:
+            shaken.errback(BrokenOff(Failure.LOST, Step.STARTTLS))
+            return shaken
+        self._layer, self._shaking = layer, shaken
+        try:
+            layer.begin()
+        except TlsFailed as failure:
+            self._fail_tls(failure)
+        else:
+            self._send_encrypted()
+        self._renew()
+        return shaken
 
     def deliver(self, transaction: Transaction, content: AsyncIterator[bytes] | None = None) -> Deferred[Transaction]:
         """Carry out a transaction. The Deferred never fails: the transaction's fields say what happened.
@@ -140,6 +161,10 @@ class ClientConnection(Protocol):
             self.made.callback(self)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._layer is not None:
+            data = self._decrypt(self._layer, data)
+            if not data:
+                return
         try:
             events = self.conversation.feed(data)
         except MailError:
@@ -152,6 +177,42 @@ class ClientConnection(Protocol):
             self._dispatch(events)
         if self._leaving:
             self._depart()
+        elif self._layer is not None and self._layer.ended:
+            self._dispatch(self.conversation.fail(Failure.LOST))
+            self._leave()
+
+    def _decrypt(self, layer: TlsLayer, data: bytes) -> bytes:
+        """What the server said, if anything; the handshake goes on or ends here."""
+        try:
+            octets = layer.receive(data)
+        except TlsFailed as failure:
+            self._send_encrypted()  # an alert
+            self._fail_tls(failure)
+            return b""
+        self._send_encrypted()
+        if self._shaking is not None:
+            self._renew()
+            if layer.established:
+                shaken, self._shaking = self._shaking, None
+                shaken.callback(None)
+        if layer.ended and not octets:
+            self._dispatch(self.conversation.fail(Failure.LOST))
+            self._leave()
+        return octets
+
+    def _fail_tls(self, failure: Exception) -> None:
+        """Of what follows nothing can be understood."""
+        shaking, self._shaking = self._shaking, None
+        if shaking is not None:
+            shaking.errback(failure)
+        self._dispatch(self.conversation.fail(Failure.LOST))
+        self._leave()
+
+    def _send_encrypted(self) -> None:
+        assert self._layer is not None
+        octets = self._layer.take()
+        if octets:
+            send(self.transport, octets)
 
     def _depart(self) -> None:
         """On the way out: nothing holds us any more but, maybe, the reply to QUIT."""
@@ -162,6 +223,9 @@ class ClientConnection(Protocol):
     def connectionLost(self, reason: TwistedFailure = None) -> None:  # type: ignore[assignment]
         self.deadline = NEVER
         self._sweep.discard(self)
+        shaking, self._shaking = self._shaking, None
+        if shaking is not None:
+            shaking.errback(BrokenOff(Failure.LOST, Step.STARTTLS))
         self._dispatch(self.conversation.fail(Failure.LOST))
         self.resumeProducing()
         self._gone()
@@ -182,7 +246,10 @@ class ClientConnection(Protocol):
     def expired(self, now: float) -> None:
         """The time limit of the current step has passed (called by the sweep)."""
         step = self.conversation.step
-        if step is None:
+        shaking, self._shaking = self._shaking, None
+        if shaking is not None:
+            shaking.errback(BrokenOff(Failure.TIMEOUT, Step.STARTTLS))
+        elif step is None:
             self.deadline = NEVER
             self.quit()
             return
@@ -206,12 +273,23 @@ class ClientConnection(Protocol):
     def _flush(self) -> None:
         data = self.conversation.take()
         if data:
-            send(self.transport, data)
+            if self._layer is None:
+                send(self.transport, data)
+            else:
+                self._encrypt(self._layer, data)
         self._renew()
+
+    def _encrypt(self, layer: TlsLayer, data: bytes) -> None:
+        try:
+            layer.send(data)
+        except TlsFailed as failure:
+            self._fail_tls(failure)
+        else:
+            self._send_encrypted()
 
     def _renew(self) -> None:
         """A step forward: the time limit starts anew."""
-        step = self.conversation.step
+        step = Step.STARTTLS if self._shaking is not None else self.conversation.step
         self.deadline = self._sweep.seconds() + (self.idle_limit if step is None else self._limits[step])
 
     def _dispatch(self, events: list[tuple[Event, Any]]) -> None:
@@ -247,6 +325,9 @@ class ClientConnection(Protocol):
         """Close in good order: what is not sent yet goes out first."""
         self._gone()
         if self.transport is not None and self.transport.connected:
+            if self._layer is not None:
+                self._layer.close()
+                self._send_encrypted()
             self.transport.loseConnection()
 
     def _gone(self) -> None:

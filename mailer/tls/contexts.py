@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from mailer.tls.ciphers import cipher_list
 from mailer.tls.layer import problems_of
 from mailer.tls.protocols import BadProtocols, parse_protocols
 
-__all__ = ["CannotUseTls", "new_context", "note_verification", "one_line", "option_bits", "trust"]
+__all__ = ["CannotUseTls", "new_context", "note_verification", "option_bits", "trust"]
 
 #: tls_ssl_options, as numbers of OpenSSL's.
 _OPTIONS = {
@@ -49,14 +50,20 @@ def option_bits(words: Iterable[str]) -> int:
     return bits
 
 
-def new_context(settings: Any, protocols: tuple[str, ...], grade: str, excluded: Iterable[str]) -> SSL.Context:
-    """:raise CannotUseTls:"""
+def new_context(
+    settings: Any,
+    protocols: tuple[str, ...],
+    grade: str,
+    excluded: Iterable[str],
+    ending: str = ": disabling TLS support",
+) -> SSL.Context:
+    """:param ending: what a wrong protocol list leads to, for the log. :raise CannotUseTls:"""
     context = SSL.Context(SSL.TLS_METHOD)
     text = " ".join(protocols)
     try:
         parse_protocols(protocols).restrict(context)
     except (BadProtocols, SSL.Error):
-        raise CannotUseTls(("warning", f'Invalid TLS protocol list "{text}": disabling TLS support')) from None
+        raise CannotUseTls(("warning", f'Invalid TLS protocol list "{text}"{ending}')) from None
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_SSLv3)
     context.set_options(option_bits(settings.tls_ssl_options))
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
@@ -93,14 +100,13 @@ def note_verification(connection: Any, certificate: crypto.X509, error: int, dep
 
 def _problem(error: int, certificate: crypto.X509) -> str:
     if error in (2, 20, 21):  # the issuer, or the issuer's issuer, is not to be had
-        return f"untrusted issuer {one_line(certificate.get_issuer())}"
+        return f"untrusted issuer {_one_line(certificate.to_cryptography().issuer)}"
     return _VERIFY_TEXTS.get(error, f"certificate verification error {error}")
 
 
-def one_line(name: crypto.X509Name) -> str:
-    """``/CN=x/O=y``"""
-    return "".join(f"/{key.decode('ascii', 'replace')}={value.decode('utf-8', 'replace')}"
-                   for key, value in name.get_components())  # fmt: skip
+def _one_line(name: x509.Name) -> str:
+    """``/O=y/CN=x``"""
+    return "".join(f"/{part.rfc4514_attribute_name}={part.value!s}" for part in name)
 
 
 _VERIFY_TEXTS = {

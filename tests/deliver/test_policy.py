@@ -28,7 +28,7 @@ class Policy(PlainPolicy):
         self.desk = desk
         self._connected, self._established = connected, established
 
-    def key(self, destination, request):
+    async def key(self, destination, request):
         return request.envelope.sender
 
     async def connected(self, session, destination, request):

@@ -23,9 +23,13 @@ def _name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-@cache
 def certificate(name, kind="ec", names=(), issuer="Test CA", authority=False, days=30, number=0):
-    """:param issuer: "" for a self-signed one. :param days: until it expires, negative for one that has."""
+    """The same for the same arguments. :param issuer: "" for a self-signed one. :param days: until it expires, or since."""
+    return _certificate(name, kind, names, issuer, authority, days, number)
+
+
+@cache
+def _certificate(name, kind, names, issuer, authority, days, number):
     own = key(kind, number)
     signer = key("ec", issuer) if issuer else own
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -6,20 +6,22 @@ turn, then those of the fallback relay; at each site its servers in turn, within
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from mailer.deliver.smtp.content import prepare
 from mailer.deliver.smtp.destination import BadDestination, Destination, split_sites
 from mailer.deliver.smtp.envelope import transaction_for
+from mailer.deliver.smtp.policy import NoPolicy
 from mailer.deliver.smtp.reason import LOOP_STATUS, Reason
 from mailer.deliver.smtp.route import Address, Route
-from mailer.deliver.smtp.session import MessageRefused, Session, SiteFailed, no_smtputf8
+from mailer.deliver.smtp.session import MessageRefused, RetryInPlaintext, Session, SiteFailed, no_smtputf8
 from mailer.deliver.smtp.tally import Tally
 from mailer.deliver.smtp.verdict import flawless, judge, stale
 from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.status import Reply
-from mailer.wire.smtp.client import Step, Transaction
+from mailer.wire.smtp.client import Failure, Step, Transaction
 
 __all__ = ["Delivery"]
 
@@ -45,6 +47,7 @@ class Delivery:
         self._tally = Tally(request, outcomes, desk.log, desk.parameters, desk.flags.final)
         self._final_nexthop = False
         self._broken = False  # a kept session broke off, so its server may be called again
+        self._in_plaintext = False  # the server just tried shall be tried once more, without TLS
 
     async def run(self) -> None:
         if await self._desk.flags.loops(self._request):
@@ -93,7 +96,7 @@ class Delivery:
     # One site: its servers in turn.
 
     async def _site(self, destination: Destination) -> None:
-        key = (destination.site, self._desk.policy.key(destination, self._request))
+        key = (destination.site, await self._desk.policy.key(destination, self._request))
         visited = await self._reuse(key, destination)
         if not self._tally.left:
             return
@@ -125,32 +128,45 @@ class Delivery:
     async def _servers(self, destination: Destination, key: Any, addresses: tuple[Address, ...], visited: str) -> None:
         tally = self._tally
         limit = self._parameters.mx_address_limit or len(addresses)
-        candidates = [each for each in addresses if each.address != visited][:limit]
+        candidates = deque((each, False) for each in [each for each in addresses if each.address != visited][:limit])
         sessions = 0
-        for number, address in enumerate(candidates, 1):
-            session = await self._connect(destination, key, address)
+        while candidates:
+            address, plain = candidates.popleft()
+            session = await self._connect(destination, key, address, plain)
             if session is None:
                 continue
             session.best_mx = address.preference == addresses[0].preference
-            last = number == len(candidates)
+            last = not candidates
             tally.final_server = self._final_nexthop and last
+            self._in_plaintext = False
             if await self._greet(session, destination):
                 # Servers that would not talk do not count.
                 sessions += 1
                 last = last or sessions == self._parameters.mx_session_limit
                 tally.final_server = self._final_nexthop and last
                 await self._converse(session, destination)
+                sessions -= self._in_plaintext
+            if self._in_plaintext:
+                last = False
+                candidates.appendleft((address, True))
             tally.next_server()
             if last or not tally.left:
                 return
 
-    async def _connect(self, destination: Destination, key: Any, address: Address) -> Session | None:
+    async def _connect(self, destination: Destination, key: Any, address: Address, plain: bool) -> Session | None:
+        try:
+            plan = await self._desk.policy.plan(destination, address.host, self._request, plain)
+        except NoPolicy as refused:
+            if refused.text:
+                self._tally.why = Reason(refused.status, refused.text)
+            return None
         session = await self._desk.connect(destination, address, key)
         if isinstance(session, Reason):
             self._tally.why = session
             if not destination.path:
                 self._desk.log.info(session.text)
             return None
+        session.tls = plan
         return session
 
     async def _greet(self, session: Session, destination: Destination) -> bool:
@@ -158,6 +174,9 @@ class Delivery:
         try:
             await self._desk.greet(session, destination, self._request)
         except (SiteFailed, MessageRefused) as failed:
+            self._in_plaintext = isinstance(failed, RetryInPlaintext)
+            if self._in_plaintext:
+                self._tally.final_server = False
             self._tally.fail(failed.reason, session, unreachable=isinstance(failed, SiteFailed))
             session.connection.quit()
             return False
@@ -194,6 +213,10 @@ class Delivery:
         if reused and not flawless(transaction):
             await self._look_ahead(transaction, session, destination)
         self._remarks(transaction, session)
+        if transaction.failure in (Failure.LOST, Failure.TIMEOUT):
+            self._in_plaintext = self._desk.policy.retries_in_plaintext(session, self._request)
+            if self._in_plaintext:
+                self._tally.final_server = False
         judge(transaction, session, self._tally, self._parameters.lmtp)
         if keep:
             pool.put(session)
@@ -204,7 +227,8 @@ class Delivery:
     def _keeps(self, session: Session, destination: Destination) -> bool:
         """Whether the session shall stay open after this message."""
         pool = self._desk.pool
-        return bool(pool.wanted(destination.path or destination.host, self._request.busy) and pool.keeps(session))
+        wanted = pool.wanted(destination.path or destination.host, self._request.busy)
+        return bool(wanted and pool.keeps(session) and self._desk.policy.keeps(session))
 
     async def _unfit(self, session: Session) -> Reason | None:
         """Why this server cannot have the message, known without asking it."""

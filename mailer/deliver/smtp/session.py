@@ -9,7 +9,7 @@ from mailer.net.client import ClientConnection
 from mailer.wire.smtp.client import Failure, Step
 from mailer.wire.smtp.offers import Offers
 
-__all__ = ["MessageRefused", "Session", "SiteFailed", "breakdown", "no_smtputf8"]
+__all__ = ["MessageRefused", "RetryInPlaintext", "Session", "SiteFailed", "breakdown", "no_smtputf8"]
 
 _STEPS = {
     Step.GREETING: "receiving the initial server greeting",
@@ -39,6 +39,10 @@ class SiteFailed(Exception):
         self.reason = reason
 
 
+class RetryInPlaintext(SiteFailed):
+    """TLS does not work with this server; the same one may be tried once more without."""
+
+
 class MessageRefused(Exception):
     """This server cannot take this message; nothing is wrong with the server."""
 
@@ -51,7 +55,7 @@ class Session:
     """``name`` is ``host[address]``, ``relay`` the same with its port, as logs show them.
 
     ``offers`` is what the last EHLO offered; ``esmtp`` whether the greeting said ESMTP; ``tls`` and ``login`` belong to
-    the policy.
+    the policy (``mailer.deliver.smtp.encryption.SessionTls``).
     """
 
     __slots__ = (

@@ -11,12 +11,16 @@ from mailer.config.errors import ConfigError
 from mailer.deliver.smtp.delivery import Delivery
 from mailer.deliver.smtp.desk import Desk
 from mailer.deliver.smtp.destination import known_ports
+from mailer.deliver.smtp.encryption import Encryption
 from mailer.deliver.smtp.flags import parse_flags
 from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
+from mailer.deliver.smtp.tls_parameters import TlsParameters, lmtp_tls_parameters, smtp_tls_parameters
+from mailer.deliver.smtp.tls_policies import TlsPolicies
 from mailer.deliver.statusfilter import filtered
 from mailer.interfaces.transport import ITransport
 from mailer.message.delivery import DeliveryRequest
 from mailer.net.own_addresses import own_addresses
+from mailer.tls.client import ClientTls
 
 __all__ = ["SmtpTransport", "build_lmtp", "build_smtp"]
 
@@ -35,7 +39,7 @@ class SmtpTransport:
         self._desk.pool.close()
 
 
-def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) -> Any:
+def _build(argument: Sequence[str], context: Any, parameters: ClientParameters, tls: TlsParameters) -> Any:
     settings, tables = context.settings, context.tables
     try:
         flags = parse_flags(argument)
@@ -46,7 +50,11 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) 
     def maps(specs: tuple[str, ...]) -> Any:
         return tables.maps(specs) if specs else None
 
-    desk = Desk(
+    policies = TlsPolicies(
+        tls, maps(tls.policy_maps), maps(tls.per_site), context.log, parameters.dns_support.lower() == "dnssec"
+    )
+    encryption = Encryption(tls, policies, ClientTls(tls.context, settings, context.log), context.log)
+    desk = encryption.desk = Desk(
         parameters,
         context.reactor,
         context.seconds,
@@ -54,6 +62,7 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) 
         context.dns,
         callers=context.connections,
         flags=flags,
+        policy=encryption,
         is_own=own.__contains__,
         ports=known_ports(settings.known_tcp_ports),
         ehlo_keywords=maps(parameters.discard_keyword_maps),
@@ -67,9 +76,9 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters) 
 
 def build_smtp(argument: Sequence[str], context: Any) -> Any:
     """The ``smtp`` command of master.cf."""
-    return _build(argument, context, smtp_parameters(context.settings))
+    return _build(argument, context, smtp_parameters(context.settings), smtp_tls_parameters(context.settings))
 
 
 def build_lmtp(argument: Sequence[str], context: Any) -> Any:
     """The ``lmtp`` command of master.cf."""
-    return _build(argument, context, lmtp_parameters(context.settings))
+    return _build(argument, context, lmtp_parameters(context.settings), lmtp_tls_parameters(context.settings))

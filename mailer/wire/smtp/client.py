@@ -211,7 +211,12 @@ class Conversation:
         for reply in self._parser.feed(data):
             if not self.usable and not self._expected:
                 break  # whatever is said after the end
+            starting_tls = bool(self._expected) and self._expected[0][0] is Step.STARTTLS and reply.code // 100 == 2
             self._reply(reply)
+            if starting_tls:
+                # RFC 3207 4.2: whatever came along in plaintext must not be taken for something said under TLS.
+                self._parser.discard()
+                break
         events, self._events = self._events, []
         return events
 

@@ -97,6 +97,14 @@ class ReplyParser:
         """Whether nothing has arrived beyond the last complete reply."""
         return not (self._tail or self._lines)
 
+    def discard(self) -> None:
+        """Forget what has arrived beyond the last complete reply."""
+        self._tail = b""
+        self._cutting = False
+        self._lines = []
+        self._length = self._count = 0
+        self._excess = False
+
     def feed(self, data: bytes) -> list[PeerReply]:
         """Take what arrived; give the replies that are complete now."""
         if self._cutting:

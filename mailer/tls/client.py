@@ -1,0 +1,165 @@
+"""The TLS of one SMTP or LMTP client service: contexts by policy, and the verdict on a server's certificate.
+
+postconf(5), smtp_tls_*; TLS_README. Which policy applies to whom is for others to say, and what to do about a verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import SSL, crypto
+
+from mailer.message.tls import TlsSession
+from mailer.tls.certificates import BadCertificates, KeyPair, install, read_chain_files, read_pair
+from mailer.tls.contexts import CannotUseTls, new_context, note_verification, trust
+from mailer.tls.description import describe, digest_algorithm
+from mailer.tls.layer import TlsLayer
+from mailer.tls.levels import matches_names
+from mailer.tls.loglevel import TlsLogging
+from mailer.tls.names import certificate_names, matches_name, wanted_names
+from mailer.tls.policy import TlsPolicy
+
+__all__ = ["ClientTls", "ClientTlsParameters", "read_anchors"]
+
+_MOST_CONTEXTS = 200
+_PARTIAL_CHAIN = 0x80000
+
+
+@dataclass(frozen=True)
+class ClientTlsParameters:
+    """``smtp_tls_...`` or ``lmtp_tls_...`` under one name, those that contexts are made of. ``pairs`` are kind of key,
+    certificate file and key file."""
+
+    ca_file: str = ""
+    ca_path: str = ""
+    chain_files: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str, str], ...] = ()
+    digest: str = "sha256"
+    loglevel: tuple[str, ...] = ()
+    depth: int = 9
+
+
+class ClientTls:
+    """``available`` is False if something in main.cf stands in the way of TLS; the log says what.
+
+    :param settings: for those parameters that servers and clients share.
+    """
+
+    def __init__(self, parameters: ClientTlsParameters, settings: Any, log: Any) -> None:
+        self._parameters = parameters
+        self._settings = settings
+        self._log = log
+        self._contexts: dict[TlsPolicy, SSL.Context] = {}
+        self._pairs: list[KeyPair] = []
+        self._many_labels: bool = settings.tls_wildcard_matches_multiple_labels
+        self.logging = TlsLogging(())
+        try:
+            self.logging = TlsLogging(parameters.loglevel)
+        except ValueError as error:
+            log.warning(f'unknown TLS logging level "{error}"')
+        if self.logging.trace:
+            log.info("initializing the client-side TLS engine")
+        self._digest = digest_algorithm(parameters.digest)
+        try:
+            self._prepare()
+        except CannotUseTls as error:
+            for severity, text in error.lines:
+                getattr(log, severity)(text)
+            self.available = False
+        else:
+            self.available = True
+
+    def _prepare(self) -> None:
+        """Read what all contexts share. :raise CannotUseTls:"""
+        parameters = self._parameters
+        if self._digest is None:
+            raise CannotUseTls(
+                ("warning", f'Digest algorithm "{parameters.digest}" not found'), ("warning", "disabling TLS support")
+            )
+        trust(SSL.Context(SSL.TLS_METHOD), parameters.ca_file, parameters.ca_path, False)
+        try:
+            if parameters.chain_files:
+                self._pairs = read_chain_files(parameters.chain_files)
+            else:
+                self._pairs = [
+                    read_pair(certificate, key, kind) for kind, certificate, key in parameters.pairs if certificate
+                ]
+        except BadCertificates as error:
+            raise CannotUseTls(*(("warning", line) for line in error.warnings)) from None
+
+    def layer(self, policy: TlsPolicy, server_name: str, relay: str) -> TlsLayer:
+        """For a new connection.
+
+        :param server_name: sent as SNI, "" for none. :param relay: ``host[address]:port``, for the log.
+        :raise CannotUseTls: the policy asks for protocols or ciphers that do not exist.
+        """
+        key = TlsPolicy(
+            "secure" if policy.trust_anchors else "", policy.protocols, policy.grade, policy.excluded, (), policy.trust_anchors
+        )  # fmt: skip
+        context = self._contexts.get(key)
+        if context is None:
+            try:
+                context = self._build(policy)
+            except CannotUseTls as error:
+                lines = ((severity, f"{relay}: {text}") for severity, text in error.lines)
+                raise CannotUseTls(*lines) from None
+            if len(self._contexts) >= _MOST_CONTEXTS:
+                self._contexts.clear()
+            self._contexts[key] = context
+        return TlsLayer(context, False, server_name)
+
+    def _build(self, policy: TlsPolicy) -> SSL.Context:
+        parameters, settings = self._parameters, self._settings
+        context = new_context(settings, policy.protocols, policy.grade, policy.excluded, ": aborting TLS session")
+        if policy.trust_anchors:
+            store: Any = context.get_cert_store()
+            for path in policy.trust_anchors:
+                for certificate in read_anchors(path):
+                    store.add_cert(crypto.X509.from_cryptography(certificate))
+            store.set_flags(_PARTIAL_CHAIN)
+        else:
+            trust(context, parameters.ca_file, parameters.ca_path, settings.tls_append_default_CA)
+        context.set_verify(SSL.VERIFY_PEER, note_verification)
+        context.set_verify_depth(parameters.depth)
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        if self.logging.trace:
+            context.set_info_callback(self._trace)
+        try:
+            install(context, self._pairs)
+        except BadCertificates as error:
+            raise CannotUseTls(*(("warning", line) for line in error.warnings)) from None
+        return context
+
+    def _trace(self, connection: Any, where: int, result: int) -> None:
+        if where & SSL.SSL_CB_LOOP:
+            self._log.info(f"SSL_connect:{connection.get_state_string().decode('ascii', 'replace')}")
+
+    def describe(self, layer: TlsLayer, policy: TlsPolicy, nexthop: str, host: str) -> TlsSession:
+        """An established layer, with the verdict on the server: ``matched``, or ``problem`` says why not."""
+        session = describe(layer.connection, False, bool(self._pairs), self._digest)  # type: ignore[arg-type]
+        if policy.level == "fingerprint":
+            known = session.fingerprint in policy.match or session.pubkey_fingerprint in policy.match
+            # The certificate itself is expected, whoever signed it.
+            return replace(
+                session, trusted=known, matched=known, problem="" if known else "num=65:no matching DANE TLSA records"
+            )
+        if not matches_names(policy.level) or not session.trusted:
+            return session
+        certificate = layer.connection.get_peer_certificate().to_cryptography()
+        wanted = wanted_names(policy.match, nexthop, host)
+        if matches_name(certificate_names(certificate), wanted, self._many_labels):
+            return replace(session, matched=True)
+        return replace(session, trusted=False, problem="num=62:hostname mismatch")
+
+
+def read_anchors(path: str) -> list[x509.Certificate]:
+    """The certificates of a trust anchor file. :raise CannotUseTls:"""
+    try:
+        with open(path, "rb") as file:
+            return x509.load_pem_x509_certificates(file.read())
+    except OSError as error:
+        raise CannotUseTls(("warning", f"error opening trust anchor file: {path}: {error.strerror}")) from None
+    except ValueError:
+        raise CannotUseTls(("warning", f"error reading trust anchor file: {path}")) from None
