@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,6 +90,14 @@ def wait_for_port(port: int, seconds: float = 20) -> None:
     raise RuntimeError(f"nothing answers at port {port}")
 
 
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 600, pause: float = 0.005) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"{what}: not within {seconds} s")
+        time.sleep(pause)
+
+
 def tree(root: int) -> list[int]:
     """The pids of a process and all its descendants."""
     parents: dict[int, list[int]] = {}
@@ -134,28 +142,61 @@ def resident(root: int) -> int:
 
 
 class Instance:
-    """A running MTA."""
+    """A running MTA, which may be stopped and started again over the same directory.
 
-    def __init__(self, name: str, process: subprocess.Popen, port: int, directory: Path) -> None:
+    :param command: runs it in the foreground. :param environment: its whole environment.
+    """
+
+    def __init__(
+        self, name: str, command: list[str | Path], environment: dict[str, str], port: int, directory: Path
+    ) -> None:
         self.name = name
-        self.process = process
+        self.command = command
+        self.environment = environment
         self.port = port
         self.directory = directory
+        self.process: subprocess.Popen[bytes]
+        self.start()
+
+    def start(self) -> None:
+        """Returns when it greets."""
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=self.directory,
+            env=self.environment,
+            stdout=(self.directory / "stdout").open("wb"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_for_port(self.port)
+        except BaseException:
+            self.stop()
+            sys.stderr.write((self.directory / "stdout").read_text()[-4000:])
+            raise
+
+    def stop(self, kill: bool = False) -> None:
+        """:param kill: the whole process group at once, without a word."""
+        if kill:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def configure(self, name: str, value: str) -> None:
+        """Set a parameter in main.cf; known at the next start."""
+        with (self.directory / "main.cf").open("a") as file:
+            file.write(f"{name} = {value}\n")
 
     def cpu(self) -> float:
         return cpu(self.process.pid)
 
     def resident(self) -> int:
         return resident(self.process.pid)
-
-
-def _stop(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
@@ -169,7 +210,9 @@ def _directory(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def postfix(extra: str = "", smtpd: str = "-", master: str = "") -> Iterator[Instance]:
+def postfix(
+    extra: str = "", smtpd: str = "-", master: str = "", environment: dict[str, str] | None = None
+) -> Iterator[Instance]:
     """The installed Postfix. Needs root, as Postfix's master does."""
     with _directory("postfix") as directory:
         port = free_port()
@@ -178,25 +221,19 @@ def postfix(extra: str = "", smtpd: str = "-", master: str = "") -> Iterator[Ins
         (directory / "queue").mkdir()
         (directory / "data").mkdir()
         shutil.chown(directory / "data", "postfix")
-        environment = {**os.environ, "MAIL_CONFIG": str(directory)}
+        environment = {**os.environ, "MAIL_CONFIG": str(directory), **(environment or {})}
         subprocess.run(["postfix", "-c", str(directory), "check"], check=True, env=environment, capture_output=True)
         master_daemon = Path(
             subprocess.run(
                 ["postconf", "-h", "daemon_directory"], check=True, capture_output=True, text=True
             ).stdout.strip()
         )
-        process = subprocess.Popen(
-            [master_daemon / "master", "-c", str(directory), "-d"],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        command = [master_daemon / "master", "-c", str(directory), "-d"]
+        instance = Instance("postfix", command, environment, port, directory)
         try:
-            wait_for_port(port)
-            yield Instance("postfix", process, port, directory)
+            yield instance
         finally:
-            _stop(process)
+            instance.stop()
 
 
 @contextmanager
@@ -208,22 +245,15 @@ def mailer(extra: str = "", master: str = "", environment: dict[str, str] | None
         (directory / "master.cf").write_text(POSTFIX_MASTER_CF.format(port=port, smtpd="-") + master)
         (directory / "queue").mkdir()
         (directory / "data").mkdir()
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("twistd"), "--nodaemon", "--pidfile=", "mailer", "-c", str(directory)],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent), **(environment or {})},
-            stdout=(directory / "stdout").open("wb"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        twistd = Path(sys.executable).with_name("twistd")
+        command = [twistd, "--nodaemon", "--pidfile=", "mailer", "-c", str(directory)]
+        checkout = str(Path(__file__).resolve().parent.parent)
+        environment = {**os.environ, "MAIL_CONFIG": str(directory), "PYTHONPATH": checkout, **(environment or {})}
+        instance = Instance("mailer", command, environment, port, directory)
         try:
-            wait_for_port(port)
-            yield Instance("mailer", process, port, directory)
-        except RuntimeError:
-            sys.stderr.write((directory / "stdout").read_text()[-4000:])
-            raise
+            yield instance
         finally:
-            _stop(process)
+            instance.stop()
 
 
 class Sink:
