@@ -5,6 +5,7 @@ Every problem is told at once. An error ends the start before anything is opened
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping
@@ -69,23 +70,30 @@ def read(directory: Path, overrides: Mapping[str, str] | None = None) -> Plan:
     """
     try:
         configuration = load(directory, overrides=overrides)
-        plan = _plan(configuration)
     except ConfigError as error:
         raise CannotStart(f"error: {error}") from error
-    problems = check(configuration) + plan.problems
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        raise CannotStart("\nmailer: ".join(f"{problem.severity}: {problem}" for problem in problems))
-    return Plan(plan.configuration, plan.listeners, plan.transports, plan.inner, plan.pickup_interval, problems)
+    problems = check(configuration)
+    try:
+        plan = _plan(configuration)
+    except ConfigError as error:
+        raise _refusal((*problems, Problem.from_error(error))) from error
+    problems = tuple(dict.fromkeys(problems + plan.problems))
+    if any(problem.severity == "error" for problem in problems):
+        raise _refusal(problems)
+    return dataclasses.replace(plan, problems=problems)
+
+
+def _refusal(problems: tuple[Problem, ...]) -> CannotStart:
+    """A line for each; what is wrong comes last, where it is seen."""
+    told = sorted(dict.fromkeys(problems), key=lambda problem: problem.severity == "error")
+    return CannotStart("\nmailer: ".join(f"{problem.severity}: {problem}" for problem in told))
 
 
 def _plan(configuration: Configuration) -> Plan:
     registry = installed(ITransportFactory, "transport")
     plan = make_plan(configuration, registry.names(), configuration.settings.machine.addresses_of)
     plugins = tuple(Problem("warning", problem) for problem in registry.problems)
-    return Plan(
-        plan.configuration, plan.listeners, plan.transports, plan.inner, plan.pickup_interval, plan.problems + plugins
-    )
+    return dataclasses.replace(plan, problems=plan.problems + plugins)
 
 
 def _open_log(plan: Plan, reactor: Any, errors: TextIO) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.application.service import Service
@@ -164,12 +164,15 @@ class SingleLayout(Service):
         if not self._ready:
             return
         self._maillog.reopen()
+        parts = None
         try:
             plan = self._reload()
             parts = Parts(plan, self._parts.shared)
             self._listening.bind(plan)
         except Exception as error:
             self._log.error(f"reload: the old configuration stays in force: {error}")
+            if parts is not None:
+                self._give_back(parts.stop())
             return
         old, self._parts, self._plan = self._parts, parts, plan
         for problem in plan.problems:
@@ -181,8 +184,12 @@ class SingleLayout(Service):
         self._qmgr.reconfigure(parts.qmgr, parts.addressing, parts.transports, parts.reporter)
         self._listening.listen(parts.factories)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")
-        Deferred.fromCoroutine(self._retire(old)).addErrback(
-            lambda failure: _fault.failure("giving back the old configuration's parts", failure)
+        self._give_back(self._retire(old))
+
+    @staticmethod
+    def _give_back(coroutine: Coroutine[Any, Any, None]) -> None:
+        Deferred.fromCoroutine(coroutine).addErrback(
+            lambda failure: _fault.failure("giving back a configuration's parts", failure)
         )
 
     async def _retire(self, parts: Parts) -> None:
