@@ -53,7 +53,10 @@ def _ipv6() -> list[str]:
 
 
 def own_addresses(names: Iterable[str], protocols: Iterable[str] = ("ipv4", "ipv6")) -> frozenset[str]:
-    """The literals behind ``all``, ``loopback-only``, host names and addresses; unknown names stand for nothing."""
+    """The literals behind ``all``, ``loopback-only``, host names and addresses; unknown names stand for nothing.
+
+    :param protocols: inet_protocols as it is written: ``ipv4``, ``ipv6``, ``all``.
+    """
     found: set[str] = set()
     for name in names:
         if name == "all":
@@ -65,5 +68,6 @@ def own_addresses(names: Iterable[str], protocols: Iterable[str] = ("ipv4", "ipv
             bare = bare[5:] if bare[:5].lower() == "ipv6:" else bare
             with contextlib.suppress(OSError):
                 found.update(str(info[4][0]) for info in socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM))
-    wanted = set(protocols)
+    wanted = {name.lower() for name in protocols}
+    wanted = {"ipv4", "ipv6"} if "all" in wanted else wanted
     return frozenset(each for each in found if ("ipv6" if ":" in each else "ipv4") in wanted)

@@ -169,7 +169,8 @@ def test_mail_is_taken_and_delivered(debian):
     assert "orig_to=<root@example.test>" in line and "status=sent (delivered to mailbox)" in line
     (message,) = mailbox.mbox(spool / USER, create=False)
     assert message["Delivered-To"] == "root@example.test"  # the recipient that was queued, not whom the alias names
-    assert message["From"] is None and message["Received"].startswith("from client.test (localhost [127.0.0.1])")
+    # From a client on one of our own addresses: headers are completed as those of local mail.
+    assert message["From"] == "me@example.test" and message["Received"].startswith("from client.test (localhost [127.0.0.1])")
 
 
 def test_unknown_users_and_other_domains(debian):
