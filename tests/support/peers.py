@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,8 @@ class Sink:
         return reply(argument) if callable(reply) else reply
 
     def _serve(self, connection):
-        with connection, connection.makefile("rwb") as stream:
+        # A client that is killed or gives up is none of our business.
+        with suppress(ConnectionError), connection, connection.makefile("rwb") as stream:
 
             def say(line):
                 stream.write(line + b"\r\n")
