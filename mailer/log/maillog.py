@@ -62,6 +62,7 @@ class MailLog:
         self._dropped = 0
         self._scheduled = False
         self._writing = False
+        self._rotated = False
         self._failed = False
 
     def service(self, name: str, syslog_name: str = "postfix") -> ServiceLog:
@@ -106,12 +107,25 @@ class MailLog:
         if (error is not None) != self._failed:
             self._failed = error is not None
             self._complain(f"mail log: cannot write: {error}" if error else "mail log: writing again")
-        if len(self._lines) >= _FLUSH_LINES:
+        if self._rotated:
+            self._rotated = False
+            self._reopen()
+        # What came while this batch was on its way has no other call coming for it, if its time is over already.
+        if len(self._lines) >= _FLUSH_LINES or not self._scheduled:
             self.flush()
 
     def reopen(self) -> None:
-        """After log rotation: go on in a new file."""
-        self._destination.reopen()
+        """After log rotation: go on in a new file, or in the old one if the new one cannot be had."""
+        if self._writing:
+            self._rotated = True
+        else:
+            self._reopen()
+
+    def _reopen(self) -> None:
+        try:
+            self._destination.reopen()
+        except OSError as error:
+            self._complain(f"mail log: cannot reopen: {error}")
 
     def drain(self) -> None:
         """At the end: write all that is left, synchronously."""

@@ -161,3 +161,42 @@ def test_syslog_datagrams_and_a_restarted_syslogd(tmp_path):
     received = second.recv(1000)
     assert received.startswith(b"<20>") and received.endswith(b" postfix/qmgr[1]: warning: x")
     second.close()
+
+
+def test_what_comes_while_a_slow_batch_is_written_goes_out_without_waiting_for_more(clock):
+    sink, thread = Sink(), Thread()
+    _, service = make(clock, sink, thread)
+    service.warning("first")
+    service.info("second")
+    clock.advance(0.2)  # its time is over, but the first batch is still being written
+    assert len(thread.waiting) == 1
+    thread.run()
+    thread.run()
+    assert [[line[3] for line in batch] for batch in sink.batches] == [["warning: first"], ["second"]]
+
+
+def test_a_rotation_waits_for_the_batch_that_is_being_written(clock):
+    sink, thread = Sink(), Thread()
+    log, service = make(clock, sink, thread)
+    service.warning("before")
+    log.reopen()
+    service.warning("after")
+    thread.run()
+    thread.run()
+    assert [batch if batch == "reopened" else batch[0][3] for batch in sink.batches] == [
+        "warning: before",
+        "reopened",
+        "warning: after",
+    ]
+
+
+def test_a_rotation_that_fails_goes_on_in_the_old_file(tmp_path, clock):
+    complaints = []
+    directory = tmp_path / "d"
+    directory.mkdir()
+    log, service = make(clock, FileDestination(str(directory / "log"), "mx"), None, complaints)
+    directory.rename(tmp_path / "elsewhere")
+    log.reopen()
+    service.warning("still here")
+    assert "still here" in (tmp_path / "elsewhere/log").read_text()
+    assert len(complaints) == 1 and complaints[0].startswith("mail log: cannot reopen: ")
