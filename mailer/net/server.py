@@ -147,6 +147,9 @@ class ServerConnection(Protocol):
         self.flush()
         self.machine.discard_input()
         self._layer = layer
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:  # session tickets and the first reply are two writes; the second would wait 40 ms
+            set_no_delay(True)
         ordinary = self.timeout, self.per_request
         self.timeout, self.per_request = timeout, False
         while not layer.established:

@@ -5,6 +5,7 @@ postconf(5), smtp_tls_*; TLS_README. Which policy applies to whom is for others 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,8 @@ from OpenSSL import SSL, crypto
 from mailer.message.tls import TlsSession
 from mailer.tls.certificates import BadCertificates, KeyPair, install, read_chain_files, read_pair
 from mailer.tls.contexts import CannotUseTls, new_context, note_verification, trust
-from mailer.tls.description import describe, digest_algorithm
+from mailer.tls.description import Signatures, describe, digest_algorithm
+from mailer.tls.files import WatchedFiles
 from mailer.tls.layer import TlsLayer
 from mailer.tls.levels import matches_names
 from mailer.tls.loglevel import TlsLogging
@@ -45,14 +47,16 @@ class ClientTls:
     """``available`` is False if something in main.cf stands in the way of TLS; the log says what.
 
     :param settings: for those parameters that servers and clients share.
+    :param seconds: a clock that only goes forward.
     """
 
-    def __init__(self, parameters: ClientTlsParameters, settings: Any, log: Any) -> None:
+    def __init__(self, parameters: ClientTlsParameters, settings: Any, log: Any, seconds: Callable[[], float]) -> None:
         self._parameters = parameters
         self._settings = settings
         self._log = log
         self._contexts: dict[TlsPolicy, SSL.Context] = {}
         self._pairs: list[KeyPair] = []
+        self._signatures: Signatures = {}
         self._many_labels: bool = settings.tls_wildcard_matches_multiple_labels
         self.logging = TlsLogging(())
         try:
@@ -61,15 +65,19 @@ class ClientTls:
             log.warning(f'unknown TLS logging level "{error}"')
         if self.logging.trace:
             log.info("initializing the client-side TLS engine")
-        self._digest = digest_algorithm(parameters.digest)
+        self._digest: Any = digest_algorithm(parameters.digest)
+        files = parameters.chain_files or [path for _, *paths in parameters.pairs for path in paths]
+        self._files = WatchedFiles(files, seconds)
+        self.available = self._prepared()
+
+    def _prepared(self) -> bool:
         try:
             self._prepare()
         except CannotUseTls as error:
             for severity, text in error.lines:
-                getattr(log, severity)(text)
-            self.available = False
-        else:
-            self.available = True
+                getattr(self._log, severity)(text)
+            return False
+        return True
 
     def _prepare(self) -> None:
         """Read what all contexts share. :raise CannotUseTls:"""
@@ -95,6 +103,9 @@ class ClientTls:
         :param server_name: sent as SNI, "" for none. :param relay: ``host[address]:port``, for the log.
         :raise CannotUseTls: the policy asks for protocols or ciphers that do not exist.
         """
+        if self._files.changed() and self._prepared():  # else the certificates in use stay in use
+            self._contexts.clear()
+            self._signatures.clear()
         key = TlsPolicy(
             "secure" if policy.trust_anchors else "", policy.protocols, policy.grade, policy.excluded, (), policy.trust_anchors
         )  # fmt: skip
@@ -124,21 +135,28 @@ class ClientTls:
         context.set_verify(SSL.VERIFY_PEER, note_verification)
         context.set_verify_depth(parameters.depth)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        if self.logging.trace:
-            context.set_info_callback(self._trace)
+        if self.logging.trace or self._pairs:
+            context.set_info_callback(self._watch)
         try:
             install(context, self._pairs)
         except BadCertificates as error:
             raise CannotUseTls(*(("warning", line) for line in error.warnings)) from None
         return context
 
-    def _trace(self, connection: Any, where: int, result: int) -> None:
+    def _watch(self, connection: Any, where: int, result: int) -> None:
+        """Each step of a handshake. Nothing else tells whether the server has asked for a certificate."""
         if where & SSL.SSL_CB_LOOP:
-            self._log.info(f"SSL_connect:{connection.get_state_string().decode('ascii', 'replace')}")
+            step = connection.get_state_string().decode("ascii", "replace")
+            if "certificate request" in step:
+                connection.get_app_data()["asked"] = True
+            if self.logging.trace:
+                self._log.info(f"SSL_connect:{step}")
 
     def describe(self, layer: TlsLayer, policy: TlsPolicy, nexthop: str, host: str) -> TlsSession:
         """An established layer, with the verdict on the server: ``matched``, or ``problem`` says why not."""
-        session = describe(layer.connection, False, bool(self._pairs), self._digest)  # type: ignore[arg-type]
+        session = describe(
+            layer.connection, False, "asked" in layer.connection.get_app_data(), self._digest, self._signatures
+        )
         if policy.level == "fingerprint":
             known = session.fingerprint in policy.match or session.pubkey_fingerprint in policy.match
             # The certificate itself is expected, whoever signed it.

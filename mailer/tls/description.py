@@ -14,7 +14,15 @@ from OpenSSL import SSL
 from mailer.message.tls import TlsSession
 from mailer.tls.native import group_name, resumed
 
-__all__ = ["common_name", "describe", "digest_algorithm", "fingerprint", "key_fingerprint", "organization"]
+__all__ = [
+    "Signatures",
+    "common_name",
+    "describe",
+    "digest_algorithm",
+    "fingerprint",
+    "key_fingerprint",
+    "organization",
+]
 
 _ELLIPTIC = {"secp256r1": "prime256v1", "prime256v1": "prime256v1", "secp384r1": "secp384r1", "secp521r1": "secp521r1"}
 _OTHER_GROUPS = {"x25519": "X25519", "x448": "X448"}
@@ -39,9 +47,18 @@ def key_fingerprint(certificate: x509.Certificate, algorithm: hashes.HashAlgorit
     return fingerprint(key, algorithm)
 
 
-def describe(connection: SSL.Connection, server: bool, requested: bool, algorithm: hashes.HashAlgorithm) -> TlsSession:
-    """:param server: whether we are the server. :param requested: whether it asked for a certificate.
-    :param algorithm: of fingerprints."""
+Signatures = dict[int, tuple[str, str]]
+
+
+def describe(
+    connection: SSL.Connection, server: bool, requested: bool, algorithm: hashes.HashAlgorithm, own: Signatures
+) -> TlsSession:
+    """What is known of an established connection.
+
+    :param server: whether we are the server. :param requested: whether it asked for a certificate.
+    :param algorithm: of fingerprints. :param own: kept by the caller: how our certificates sign, by serial number; to
+        parse one anew takes a tenth of a handshake's time.
+    """
     protocol = connection.get_protocol_version_name()
     found: dict[str, Any] = {}
     peer = connection.get_peer_certificate()
@@ -49,15 +66,12 @@ def describe(connection: SSL.Connection, server: bool, requested: bool, algorith
     again = resumed(connection)
     if protocol == "TLSv1.3":
         found["key_exchange"] = _key_exchange(group_name(connection))
-        mine = connection.get_certificate()
-        own = mine.to_cryptography() if mine is not None else None
-        for side, shown in ("server", own if server else certificate), ("client", certificate if server else own):
-            if shown is not None and (requested or side == "server"):
-                # The side that resumes a session signs nothing again, so there is no digest to tell of.
-                kind, digest = _signature(shown)
+        ours = _own_signature(connection, own)
+        theirs = _signature(certificate) if certificate is not None else ("", "")
+        for side, (kind, digest) in ("server", ours if server else theirs), ("client", theirs if server else ours):
+            if side == "server" or requested and not again:
+                # In a session that is resumed nothing is signed again.
                 found[f"{side}_signature"], found[f"{side}_digest"] = kind, "" if again else digest
-        if again:
-            found["client_signature"] = ""
     if certificate is not None:
         found.update(_of_peer(certificate, algorithm))
         # Nothing is verified anew when a session is resumed, and what was found the first time is not kept.
@@ -67,6 +81,17 @@ def describe(connection: SSL.Connection, server: bool, requested: bool, algorith
         protocol, connection.get_cipher_name() or "", connection.get_cipher_bits() or 0,
         resumed=again, requested=requested, server_name=connection.get_app_data().get("server_name", ""), **found,
     )  # fmt: skip
+
+
+def _own_signature(connection: SSL.Connection, own: Signatures) -> tuple[str, str]:
+    certificate = connection.get_certificate()
+    if certificate is None:
+        return "", ""
+    serial = certificate.get_serial_number()
+    known = own.get(serial)
+    if known is None:
+        known = own[serial] = _signature(certificate.to_cryptography())
+    return known
 
 
 def _of_peer(certificate: x509.Certificate, algorithm: hashes.HashAlgorithm) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from OpenSSL import SSL
 from mailer.message.tls import TlsSession
 from mailer.tls.certificates import BadCertificates, KeyPair, install, read_chain_files, read_pair
 from mailer.tls.contexts import CannotUseTls, new_context, note_verification, trust
-from mailer.tls.description import describe, digest_algorithm
+from mailer.tls.description import Signatures, describe, digest_algorithm
 from mailer.tls.files import WatchedFiles
 from mailer.tls.layer import TlsLayer
 from mailer.tls.loglevel import TlsLogging
@@ -52,6 +52,7 @@ class ServerTls:
         self._context: SSL.Context | None = None
         self._names: ServerNames | None = None
         self._digest: Any = None
+        self._signatures: Signatures = {}
         self._files: WatchedFiles | None = None
         if self.offered:
             self._start()
@@ -203,6 +204,7 @@ class ServerTls:
         """Use new certificates; keep the old ones if the new ones are of no use."""
         if self._files is None or not self._files.changed():
             return
+        self._signatures.clear()
         try:
             self._context = self._build()
         except CannotUseTls as error:
@@ -215,4 +217,4 @@ class ServerTls:
 
     def describe(self, layer: TlsLayer) -> TlsSession:
         """Of an established layer."""
-        return describe(layer.connection, True, self.asks_certificate, self._digest)
+        return describe(layer.connection, True, self.asks_certificate, self._digest, self._signatures)

@@ -480,6 +480,14 @@ def test_a_client_certificate_is_shown_to_those_who_ask(tmp_path, ca):
     assert rig.deliver() == SENT
     shown = peer.ends[0].layer.connection.get_peer_certificate().to_cryptography()
     assert shown == certificate("client.test", number=5)
+    assert rig.log.lines[0].endswith(" client-signature ECDSA (prime256v1) client-digest SHA256")
+    chain.write_bytes(both("renewed.test", number=6))
+    rig.network.advance(2)
+    assert rig.deliver() == SENT
+    shown = peer.ends[1].layer.connection.get_peer_certificate().to_cryptography()
+    assert shown == certificate("renewed.test", number=6)
+    rig = Rig(smtp_tls_chain_files=str(chain))
+    assert rig.deliver() == SENT and "client-signature" not in rig.log.lines[0]
 
 
 @pytest.mark.parametrize(

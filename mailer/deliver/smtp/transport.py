@@ -53,7 +53,8 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters, 
     policies = TlsPolicies(
         tls, maps(tls.policy_maps), maps(tls.per_site), context.log, parameters.dns_support.lower() == "dnssec"
     )
-    encryption = Encryption(tls, policies, ClientTls(tls.context, settings, context.log), context.log)
+    contexts = ClientTls(tls.context, settings, context.log, context.reactor.seconds)
+    encryption = Encryption(tls, policies, contexts, context.log)
     desk = encryption.desk = Desk(
         parameters,
         context.reactor,
