@@ -83,18 +83,23 @@ class DataReader:
                 return b""
             if body.endswith(b"\n."):  # a lone dot that ends nothing; the line end before it is the one held now
                 body = _LONE_DOTS_AT_END.sub(b"", body)
-        if body.count(b"\n") != body.count(b"\r\n"):
+        lines = body.count(b"\n")
+        if lines != body.count(b"\r\n"):
             self.bare = True
             body = _LONE_DOT.sub(b"", _BARE_LF.sub(b"\r\n", body))
-        if not self._strict and body.find(b"\r\r\n") >= 0:
+            lines = body.count(b"\n")
+        if not self._strict and body.count(b"\r") != lines:
             body = _MANY_CR.sub(b"\r\n", body)
-        body = body.replace(b"\r\n.", b"\r\n")
+        if b"." in body:
+            body = body.replace(b"\r\n.", b"\r\n")
         if self._begun or not body:
             return body
         self._begun = True
         return body[2:]
 
     def _up_to_end(self, octets: bytes) -> bytes:
+        if b"." not in octets:  # an encoded attachment has none, and looking for one octet is nearly free
+            return b""
         end = _first_standard_end(octets) if self._strict else _first_lone_dot(octets)
         if end < 0:
             return b""

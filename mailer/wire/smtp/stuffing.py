@@ -35,7 +35,7 @@ class Stuffer:
             chunk = self._fold(chunk)
         end = chunk.rfind(b"\n")
         self._column = len(chunk) - end - 1 if end >= 0 else self._column + len(chunk)
-        if b"\n." in chunk:
+        if b"." in chunk and b"\n." in chunk:  # one octet is found, or not, much faster than two
             chunk = chunk.replace(b"\n.", b"\n..")
         return b"." + chunk if line_start and chunk[:1] == b"." else chunk
 
