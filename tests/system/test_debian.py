@@ -170,7 +170,9 @@ def test_mail_is_taken_and_delivered(debian):
     (message,) = mailbox.mbox(spool / USER, create=False)
     assert message["Delivered-To"] == "root@example.test"  # the recipient that was queued, not whom the alias names
     # From a client on one of our own addresses: headers are completed as those of local mail.
-    assert message["From"] == "me@example.test" and message["Received"].startswith("from client.test (localhost [127.0.0.1])")
+    assert message["From"] == "me@example.test" and message["Received"].startswith(
+        "from client.test (localhost [127.0.0.1])"
+    )
 
 
 def test_unknown_users_and_other_domains(debian):
