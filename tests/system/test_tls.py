@@ -126,7 +126,8 @@ def test_sessions_are_resumed(mta, keys, directory):
 def test_posttls_finger_verifies_us(mta, keys):
     server = mta(settings(keys, smtpd_tls_security_level="encrypt"))
     done = subprocess.run(
-        [need("posttls-finger"), "-c", "-h", "native", "-l", "verify", "-F", keys / "ca.pem", f"[localhost]:{server.port}", "mx.example.test"],
+        [need("posttls-finger"), "-c", "-h", "native", "-l", "verify", "-F", keys / "ca.pem",
+         f"[localhost]:{server.port}", "mx.example.test"],
         capture_output=True, timeout=60, text=True,
     )  # fmt: skip
     assert "Verified TLS connection established to localhost[127.0.0.1]" in done.stdout + done.stderr
