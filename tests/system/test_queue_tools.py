@@ -32,6 +32,9 @@ class Relay:
         return {name for name, entry in self.queue().items() if entry["queue_name"] == queue_name}
 
     def wait_for(self, queue_name, *names):
+        if queue_name == "deferred":  # reading the log costs less than running a tool again and again
+            for name in names:
+                self.server.wait_for_log(f"to=<{name}@", "status=deferred")
         wait_until(lambda: self.names(queue_name) == set(names), what=f"{names} in {queue_name}")
         return {name: entry["queue_id"] for name, entry in self.queue().items() if entry["queue_name"] == queue_name}
 
