@@ -1,6 +1,6 @@
 """Content through a step that may have to wait for a table: strictly in order, holding what arrives meanwhile.
 
-Nothing is created for content that needs no waiting but the one Deferred that a coroutine costs.
+No Deferred is made for content that needs no waiting.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from mailer.clean.passage import Passage, Writer
 from mailer.message.envelope import Recipient
 from mailer.message.status import MailError
+from mailer.net.driver import Driver
 
 __all__ = ["PumpingWriter"]
 
@@ -22,7 +23,7 @@ class PumpingWriter:
     A refusal, or a failure that is nobody's intention, is kept for ``commit``, and further content falls.
     """
 
-    __slots__ = ("_busy", "_held", "_next", "_paused", "_running", "_stopped", "passage", "queue_id")
+    __slots__ = ("_busy", "_done", "_fault", "_held", "_next", "_paused", "_stopped", "passage", "queue_id")
 
     def __init__(self, passage: Passage, writer: Writer) -> None:
         self.passage = passage
@@ -30,7 +31,8 @@ class PumpingWriter:
         self._next = writer
         self._held: deque[bytes] = deque()
         self._busy = self._paused = self._stopped = False
-        self._running: Deferred[None] | None = None
+        self._fault: BaseException | None = None
+        self._done: Deferred[None] | None = None  # commit waits for this
 
     async def process(self, chunk: bytes) -> None:
         """Take some content and write on what is to be kept, with ``self.pass_on``."""
@@ -48,19 +50,22 @@ class PumpingWriter:
         self._next.recipient(recipient)
 
     def write(self, chunk: bytes) -> None:
-        if self._stopped or self.passage.refusal is not None:
+        if self._stopped or self._fault is not None or self.passage.refusal is not None:
             return
         self._held.append(chunk)
         if not self._busy:
             self._busy = True
-            self._running = Deferred.fromCoroutine(self._drain())
+            Driver(self._drain(), self._drained).resume()
         elif not self._paused and self.passage.producer is not None:
             self._paused = True
             self.passage.producer.pause()
 
     async def commit(self) -> str:
-        if self._running is not None:
-            await self._running
+        if self._busy:
+            self._done = Deferred()
+            await self._done
+        if self._fault is not None:
+            raise self._fault
         if self.passage.refusal is None:
             try:
                 await self.finish()
@@ -79,10 +84,14 @@ class PumpingWriter:
                 await self.process(self._held.popleft())
         except MailError as error:
             self.passage.refuse(error)
-        finally:
-            self._busy = False
-            if self.passage.refusal is not None:
-                self._held.clear()
-            if self._paused and self.passage.producer is not None:
-                self._paused = False
-                self.passage.producer.resume()
+
+    def _drained(self, fault: BaseException | None) -> None:
+        self._busy = False
+        self._fault = fault
+        if fault is not None or self.passage.refusal is not None:
+            self._held.clear()
+        if self._paused and self.passage.producer is not None:
+            self._paused = False
+            self.passage.producer.resume()
+        if self._done is not None:
+            self._done.callback(None)

@@ -31,6 +31,7 @@ from mailer.master.parts import Parts, Shared
 from mailer.master.plan import Plan
 from mailer.master.sockets import CannotBind
 from mailer.net.sweep import Sweep
+from mailer.net.turn import quicken
 from mailer.queue.store import SqliteQueue
 from mailer.receive.anvil import Anvil
 from mailer.receive.pickup import received_locally
@@ -76,6 +77,7 @@ class SingleLayout(Service):
         super().privilegedStartService()
         # Not earlier: twistd forks before this when it becomes a daemon, and log lines name the process.
         self._log = self._maillog.service("master", self._syslog_name)
+        quicken(self._reactor)
         self._listening = Listening(self._reactor, self._log)
         settings = self._plan.configuration.settings
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Network", "address_number", "parse_network"]
 
@@ -26,6 +27,7 @@ class Network:
         return bits == self.bits and number >> (bits - self.prefix) == self.number >> (bits - self.prefix)
 
 
+@lru_cache(4096)  # the same clients come again and again, and are looked for in several lists
 def address_number(text: str) -> tuple[int, int] | None:
     """``bits, number`` of an IPv4 or IPv6 address; None if it is neither."""
     try:
