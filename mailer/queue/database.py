@@ -49,7 +49,7 @@ class Database:
     """One store's database while a server owns it.
 
     :param reactor: IReactorTime and IReactorFromThreads.
-    :param stored: told (in the reactor thread) of each Insert that is over.
+    :param stored: told (in the reactor thread) of the Inserts of a batch that is over.
     :param freed: told (in the writer thread) of queue ids whose content files may go.
     :param requested: told (in the reactor thread) what tools have done.
     :param poll_seconds: how often to look for that.
@@ -61,7 +61,7 @@ class Database:
         reactor: Any,
         log: Any,
         disk: Disk,
-        stored: Callable[[Insert], None],
+        stored: Callable[[list[Insert]], None],
         freed: Callable[[list[str]], None],
         requested: Callable[[list[Request]], None],
         poll_seconds: float,
@@ -157,8 +157,7 @@ class Database:
             self._writer.put(Notes(notes))
 
     def _settled(self, inserts: list[Insert], calls: list[Call]) -> None:
-        for insert in inserts:
-            self._stored(insert)
+        self._stored(inserts)
         for call in calls:
             if call.error is None:
                 call.done.callback(call.result)

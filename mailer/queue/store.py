@@ -187,21 +187,30 @@ class SqliteQueue:
         state = State.HOLD if envelope.hold else State.ACTIVE if self._roomy else State.INCOMING
         self._database.put(message.job(number, state))
 
-    def _stored(self, insert: Insert) -> None:
-        """A message's row is on the disk, or could not be written."""
+    def _stored(self, inserts: list[Insert]) -> None:
+        """Rows are on the disk, or could not be written. All the clients that wait are answered before any delivery
+        begins: they can go on meanwhile."""
+        for insert in inserts:
+            self._answer(insert)
+        for insert in inserts:
+            if insert.error is None:
+                message: IncomingMessage = insert.done
+                try:
+                    self._announce(insert, message)
+                except Exception:  # the consumer's fault must not keep others from being delivered
+                    _faults.failure("the queue's consumer failed at {queue_id}", queue_id=message.queue_id)
+
+    @staticmethod
+    def _answer(insert: Insert) -> None:
         message: IncomingMessage = insert.done
-        durable = message.durable
+        durable: Deferred[str] = message.durable  # type: ignore[assignment]
         if insert.error is not None:
             message.discard()
-            durable.errback(Failure(as_mail_error(insert.error)))  # type: ignore[union-attr]
+            durable.errback(Failure(as_mail_error(insert.error)))
             return
         if message.file is not None:
             message.file.close()
-        durable.callback(message.queue_id)  # type: ignore[union-attr]
-        try:
-            self._announce(insert, message)
-        except Exception:  # the consumer's fault must not keep other sessions from their answer
-            _faults.failure("the queue's consumer failed at {queue_id}", queue_id=message.queue_id)
+        durable.callback(message.queue_id)
 
     def _announce(self, insert: Insert, message: IncomingMessage) -> None:
         """Hand a new message to the consumer, or leave it as incoming."""
