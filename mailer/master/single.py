@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailer.config.errors import ConfigError
+from mailer.daemons.parts import Shared
 from mailer.daemons.pickup import build_pickup, returning
 from mailer.dns.resolver import Resolver
 from mailer.interfaces.context import Context
@@ -27,7 +28,7 @@ from mailer.log.maillog import MailLog
 from mailer.master.directories import prepare
 from mailer.master.listening import Listening
 from mailer.master.local import LocalSockets
-from mailer.master.parts import Parts, Shared
+from mailer.master.parts import Parts
 from mailer.master.plan import Plan
 from mailer.master.sockets import CannotBind
 from mailer.net.sweep import Sweep
@@ -113,7 +114,7 @@ class SingleLayout(Service):
         self._parts = parts = Parts(plan, shared)
         self._tell(parts)
         self._requeue_through(parts)
-        self._qmgr = Qmgr(parts.qmgr, self._queue, parts.addressing, parts.transports, parts.reporter)
+        self._qmgr = Qmgr(parts.qmgr.context, self._queue, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
         await self._qmgr.start()
         self._start_pickup(parts)
         self._listening.listen(parts.factories)
@@ -130,7 +131,7 @@ class SingleLayout(Service):
 
     def _requeue_through(self, parts: Parts) -> None:
         """Requeued mail passes through cleaning as local mail does (postsuper -r)."""
-        context = parts.pickup_context()
+        context = parts.qmgr.pickup_context()
         settings, seconds = context.settings, self._seconds
 
         def received(queue_id: str) -> bytes:
@@ -139,7 +140,7 @@ class SingleLayout(Service):
         self._queue.requeue_through(context.sink, received)
 
     def _start_pickup(self, parts: Parts) -> None:
-        self._pickup = build_pickup(parts.pickup_context(), parts.reporter)
+        self._pickup = build_pickup(parts.qmgr.pickup_context(), parts.qmgr.reporter)
         self._local.serve(self._reactor, self._queue, self._pickup.poke)
         self._pickup_loop = LoopingCall(self._pickup.poke)
         self._pickup_loop.clock = self._reactor
@@ -181,9 +182,9 @@ class SingleLayout(Service):
             self._log.warning(str(problem))
         self._tell(parts)
         self._requeue_through(parts)
-        context = parts.pickup_context()
-        self._pickup.renew(context, returning(context, parts.reporter))
-        self._qmgr.reconfigure(parts.qmgr, parts.addressing, parts.transports, parts.reporter)
+        context = parts.qmgr.pickup_context()
+        self._pickup.renew(context, returning(context, parts.qmgr.reporter))
+        self._qmgr.reconfigure(parts.qmgr.context, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
         self._listening.listen(parts.factories)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")
         self._give_back(self._retire(old))

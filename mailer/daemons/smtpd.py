@@ -1,0 +1,58 @@
+"""smtpd(8): the SMTP server with all that decides about a message before it is queued: access, addressing, cleaning.
+
+Talks to SMTP clients, DNS, policy servers and the queue manager. Never touches a mailbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mailer.access.service import Access
+from mailer.addressing.service import Addressing
+from mailer.config.errors import ConfigError
+from mailer.daemons.parts import Common
+from mailer.receive.smtpd import SmtpdFactory
+from mailer.tables.match import AddressList, matches_subdomains
+
+if TYPE_CHECKING:
+    from mailer.master.plan import Listener
+
+__all__ = ["SmtpdParts"]
+
+
+class SmtpdParts:
+    """``factories`` has what serves each listener.
+
+    :raise ConfigError: a setting that a part depends on is wrong.
+    """
+
+    def __init__(self, common: Common, listeners: Iterable[Listener]) -> None:
+        self._common = common
+        self._access: list[Access] = []
+        self.factories = {listener: self._smtpd(listener) for listener in listeners}
+
+    def _smtpd(self, listener: Listener) -> SmtpdFactory:
+        service, settings = listener.service, listener.settings
+        common, shared = self._common, self._common.shared
+        context = common.context(service.name, "smtpd", settings)
+        addressing = Addressing(context)
+        try:
+            networks = AddressList(
+                settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks")
+            )
+            access = Access(context, addressing, networks)
+            self._access.append(access)
+            sink = common.sink(settings.cleanup_service_name)
+            return SmtpdFactory(context, access, addressing, sink, shared.anvil, shared.flush, shared.sweep)
+        except ConfigError as error:
+            raise error.at(service.file, service.line) from error
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with restriction lists; they refuse for now."""
+        return [problem for access in self._access for problem in access.problems]
+
+    def close(self) -> None:
+        for access in self._access:
+            access.close()
