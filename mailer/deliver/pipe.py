@@ -133,5 +133,7 @@ def build(argument: Sequence[str], context: Any) -> Any:
     """The ``pipe`` command of master.cf: an ITransport. :raise ConfigError:"""
     settings = context.settings
     pipe = parse(argument, settings, context.name)
-    transport = PipeTransport(context, pipe, Hands(context.reactor, context.log, settings.max_idle))
+    transport = PipeTransport(
+        context, pipe, Hands(context.reactor, context.log, settings.max_idle, watchdog=settings.daemon_timeout)
+    )
     return filtered(transport, settings.pipe_delivery_status_filter, "pipe_delivery_status_filter", context)

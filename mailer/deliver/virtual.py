@@ -166,5 +166,7 @@ def build(argument: Sequence[str], context: Any) -> Any:
     if argument:
         raise ConfigError(f"virtual: unexpected command-line argument: {argument[0]}")
     settings = context.settings
-    transport = VirtualTransport(context, Hands(context.reactor, context.log, settings.max_idle))
+    transport = VirtualTransport(
+        context, Hands(context.reactor, context.log, settings.max_idle, watchdog=settings.daemon_timeout)
+    )
     return filtered(transport, settings.virtual_delivery_status_filter, "virtual_delivery_status_filter", context)

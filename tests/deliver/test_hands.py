@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 from deliveries import BODY, CONTENT
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from mailer.deliver.command.command import Command
 from mailer.deliver.hands import framing, worker
 from mailer.deliver.hands.hands import Hands
-from mailer.deliver.hands.identity import Identity, become
+from mailer.deliver.hands.identity import Identity, unprivileged
 from mailer.deliver.hands.lane import Lane
 from mailer.deliver.hands.tasks import Tasks
-from mailer.deliver.hands.workers import start_process
+from mailer.deliver.hands.workers import Workers, start_process
 from mailer.deliver.mailbox.deposit import Deposit
 from mailer.message.status import TemporaryError
 from mailer.testing.log import RecordingLog
@@ -135,9 +137,30 @@ def test_worker_process_has_nobodys_rights_but_its_users(tmp_path):
     assert process.wait(10) == 0
 
 
-def test_nobody_becomes_root():
-    with pytest.raises(PermissionError):
-        become(Identity(0, 5))
+@root
+def test_root_writes_his_own_mailbox_and_runs_nothing(tmp_path):
+    ours, theirs = socket.socketpair()
+    process = start_process(Identity(0, 8), [theirs])
+    theirs.close()
+    ours.sendall(request(box(f"{tmp_path}/in/")))
+    assert framing.read_header(ours.recv) == {"size": 0}
+    (name,) = os.listdir(tmp_path / "in/new")
+    about = (tmp_path / "in/new" / name).stat()
+    assert (about.st_uid, about.st_gid) == (0, 8)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    assert "Uid:\t0\t0\t0\t0" in status and "Groups:\t8 \n" in status
+    command = Command(("/bin/touch", f"{tmp_path}/touched")).as_data()
+    ours.sendall(framing.pack({"task": "command", "command": command}, 0))
+    assert framing.read_header(ours.recv)["failure"] == "commands do not run as root"
+    assert not (tmp_path / "touched").exists()
+    ours.close()
+    assert process.wait(10) == 0
+
+
+def test_rights_that_stand_in_for_roots():
+    nobody, user = Identity(65534, 65534), Identity(1000, 0)
+    assert unprivileged(Identity(0, 0), nobody) == nobody
+    assert unprivileged(user, nobody) == user
 
 
 # -- our side of a connection
@@ -288,7 +311,55 @@ def test_threads_of_this_process(tmp_path):
     assert (out, errors) == (["50 0", "0", ""], "")
 
 
-@pytest.mark.parametrize(("own", "wanted"), [(1000, 1001), (0, 0), (1000, 0)])
+def test_no_command_runs_as_root():
+    log = RecordingLog()
+    hands = Hands(None, log, 1.0, 0)
+    with pytest.raises(TemporaryError):
+        asyncio.run(hands.run(Identity(0, 0), Command(("/bin/true",)), MemoryContent(CONTENT)))
+    assert log.lines == ["warning delivery as uid 0 is refused"]
+
+
+class DirectPool:
+    """A thread pool without threads."""
+
+    def callInThreadWithCallback(self, result, function, *arguments, **keywords):
+        result(True, function(*arguments, **keywords))
+
+    def callInThread(self, function):
+        function()
+
+
+class Process:
+    pid = 77
+    killed = False
+
+    def kill(self):
+        self.killed = True
+
+    def wait(self):
+        return 0
+
+
+def test_a_worker_that_hangs_is_killed():
+    clock, log, process = Clock(), RecordingLog(), Process()
+    clock.adoptStreamConnection = lambda descriptor, family, factory: factory.buildProtocol(None).makeConnection(
+        StringTransport()
+    )
+    clock.callFromThread = lambda function, *arguments: function(*arguments)
+    workers = Workers(clock, DirectPool(), 100.0, 300.0, log, lambda identity, sockets: process)
+    started = Started(workers.ask(Identity(1000, 1000), ask("/x/")))
+    for _ in range(3):
+        clock.advance(100)
+        assert not process.killed
+    clock.advance(100)
+    assert process.killed and not started.results
+    assert log.lines == ["warning delivery worker process 77 of uid 1000: watchdog timeout"]
+    for lane in workers._workers[Identity(1000, 1000)].lanes[:]:
+        lane.connectionLost()
+    assert started.results[0].check(TemporaryError)
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(1000, 1001), (1000, 0)])
 def test_who_cannot_be_become(own, wanted):
     log = RecordingLog()
     hands = Hands(None, log, 1.0, own)

@@ -213,6 +213,24 @@ def test_the_spool_directory_has_its_own_rights():
     assert identity.groups == (2601, 8) and deposit.dotlock_may_fail
 
 
+def test_roots_mail():
+    """As Postfix: the mailbox with root's rights; what he names, with those of default_privs."""
+    place = Place(biff="yes")
+    place.users.accounts["root"] = User("root", rights(0), "/root", "/bin/bash")
+    place.deliver("root")
+    ((identity, deposit),) = place.hands.deposits
+    assert (identity, deposit.path, deposit.biff) == (rights(0), "/spool/root/", "root")
+    place.file("/root/.forward", "|command\n/file\n\\root\n", 0)
+    place.deliver("root")
+    assert [identity for identity, _ in place.hands.deposits[1:]] == [NOBODY, rights(0)]
+    assert [identity for identity, _ in place.hands.commands] == [NOBODY]
+    place = Place(mailbox_command="procmail")
+    place.users.accounts["root"] = User("root", rights(0), "/root", "/bin/bash")
+    place.deliver("root")
+    ((identity, command),) = place.hands.commands
+    assert identity == NOBODY and command.environment["HOME"] == "/root"
+
+
 def test_headers_may_be_left_out():
     place = Place(enable_original_recipient="no", prepend_delivered_header="command")
     place.deliver("alice")

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.deliver.mailbox import maildir, syncing
+from mailer.deliver.mailbox import biff, maildir, mbox, syncing
 from mailer.deliver.mailbox.content import mark_from, unix_lines
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure, status_of
 from mailer.deliver.mailbox.locking import dotlock
+from mailer.deliver.mailbox.mbox import Mboxes
 from mailer.deliver.mailbox.syncing import DirectorySyncs
 from mailer.deliver.mailbox.writing import MailboxWriter
 
@@ -218,6 +220,24 @@ def test_mbox_appends(tmp_path):
     assert rest == message + first + b"\n" + message
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["mbox"]
+
+
+def test_the_comsat_service_is_told(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as comsat:
+        comsat.bind(("127.0.0.1", 0))
+        comsat.settimeout(10)
+        biff.announce("alice", 474, comsat.getsockname()[1])
+        assert comsat.recv(100) == b"alice@474\0"
+
+
+def test_who_is_told_of_which_message(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(mbox, "announce", lambda *arguments: told.append(arguments))
+    path = tmp_path / "box"
+    for user in ("alice", "alice", ""):
+        Mboxes().deliver(Deposit(str(path), "", "me@x", biff=user), [b"hello\r\n"])
+    first = path.read_bytes().index(b"hello\n\n") + 7
+    assert told == [("alice", 0), ("alice", first)]
 
 
 def test_mbox_is_cut_back_after_a_failure(tmp_path):

@@ -1,7 +1,7 @@
 """Who does the work: a thread of this process when it is the user in question, else a worker that becomes him.
 
-Without root's rights nobody can become anybody else: such a delivery waits until the configuration is mended. Nothing is
-ever done as root.
+Without root's rights nobody can become anybody else: such a delivery waits until the configuration is mended. As root
+nothing happens but that root's own mailbox is written and his forwarding file read; no command ever runs as root.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -43,17 +43,20 @@ class FileText:
 
 class Hands:
     """:param reactor: see Context. :param idle_seconds: how long worker processes are kept (max_idle).
-    :param uid: this process's own."""
+    :param uid: this process's own. :param watchdog: how long one request may take (daemon_timeout)."""
 
-    def __init__(self, reactor: Any, log: Any, idle_seconds: float, uid: int | None = None) -> None:
+    def __init__(
+        self, reactor: Any, log: Any, idle_seconds: float, uid: int | None = None, watchdog: float = 18000.0
+    ) -> None:
         self._reactor = reactor
         self._log = log
         self._uid = os.geteuid() if uid is None else uid
+        self._watchdog = watchdog
         self._tasks = Tasks()
         self._pool = ThreadPool(0, _THREADS, "deliver")
         self._started = False
         self._at_end: Any = None
-        self._workers = Workers(reactor, self._pool, idle_seconds)
+        self._workers = Workers(reactor, self._pool, idle_seconds, watchdog, log)
 
     async def deliver(self, identity: Identity, deposit: Deposit, content: Any) -> None:
         """Return when the message is durable in its mailbox.
@@ -80,8 +83,8 @@ class Hands:
     async def _ask(
         self, identity: Identity, request: dict[str, Any], content: Any = None
     ) -> tuple[dict[str, Any], bytes]:
-        if identity.uid == 0 or (self._uid and identity.uid != self._uid):
-            why = "is refused" if identity.uid == 0 else f"needs root's rights, this process has uid {self._uid}"
+        why = self._forbidden(identity, request["task"])
+        if why:
             self._log.warning(f"delivery as uid {identity.uid} {why}")
             raise TemporaryError(why, "4.3.5", "mail system configuration error")
         if not self._started:
@@ -91,7 +94,20 @@ class Hands:
             self._at_end = self._reactor.addSystemEventTrigger("after", "shutdown", self._pool.stop)
         if self._uid == 0:
             return await self._workers.ask(identity, request, content)
-        return await deferToThreadPool(self._reactor, self._pool, self._tasks.perform, request, self._pieces(content))
+        done = deferToThreadPool(self._reactor, self._pool, self._tasks.perform, request, self._pieces(content))
+        try:
+            return await done.addTimeout(self._watchdog, self._reactor)
+        except TimeoutError:
+            # A thread cannot be killed; the others go on without it.
+            self._log.warning(f"delivery as uid {identity.uid}: watchdog timeout")
+            raise TemporaryError("watchdog timeout") from None
+
+    def _forbidden(self, identity: Identity, task: str) -> str:
+        if identity.uid == 0 and task == "command":
+            return "is refused"
+        if self._uid and identity.uid != self._uid:
+            return f"needs root's rights, this process has uid {self._uid}"
+        return ""
 
     def _pieces(self, content: Any) -> Any:
         if content is None:

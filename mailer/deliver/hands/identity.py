@@ -6,7 +6,7 @@ import os
 import pwd
 from dataclasses import dataclass
 
-__all__ = ["Identity", "become", "identity_of"]
+__all__ = ["Identity", "become", "identity_of", "unprivileged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,21 @@ def identity_of(user: pwd.struct_passwd) -> Identity:
     return Identity(user.pw_uid, user.pw_gid, tuple(sorted(os.getgrouplist(user.pw_name, user.pw_gid))))
 
 
+def unprivileged(identity: Identity, default: Identity) -> Identity:
+    """What runs commands and writes to files that somebody names does so with rights, but never with root's: those of
+    ``default`` (default_privs) take their place (local(8), DELIVERY RIGHTS)."""
+    return identity if identity.uid else default
+
+
 def become(identity: Identity) -> None:
-    """Give up root's rights, for good. :raise PermissionError: it did not work, or could be undone."""
-    if identity.uid == 0:
-        raise PermissionError("refusing to deliver as root")
+    """Give up root's rights, for good; who writes root's own mailbox keeps them, without any other group's.
+
+    :raise PermissionError: it did not work, or could be undone.
+    """
     os.setgroups(list(identity.groups) or [identity.gid])
     os.setresgid(identity.gid, identity.gid, identity.gid)
+    if identity.uid == 0:
+        return
     os.setresuid(identity.uid, identity.uid, identity.uid)
     if os.getresuid() != (identity.uid,) * 3 or os.getresgid() != (identity.gid,) * 3:
         raise PermissionError("rights were not given up")

@@ -38,7 +38,8 @@ class _Flow(Gate):
 
 
 class Lane(Protocol):
-    """:param ended: called with this lane when its connection is lost. ``lost`` tells so afterwards."""
+    """:param ended: called with this lane when its connection is lost. ``lost`` tells so afterwards; ``began`` is its
+    owner's: when the request under way was sent."""
 
     transport: Any
 
@@ -47,6 +48,7 @@ class Lane(Protocol):
         self._answer: Deferred[tuple[dict[str, Any], bytes]] | None = None
         self._buffer = bytearray()
         self.lost = False
+        self.began: float | None = None
 
     async def ask(self, request: dict[str, Any], content: Any = None) -> tuple[dict[str, Any], bytes]:
         """Send a request and wait for its answer.

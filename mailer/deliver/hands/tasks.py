@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable
 from typing import Any
 
-from mailer.deliver.command.command import Command
+from mailer.deliver.command.command import Command, Result
 from mailer.deliver.command.running import run
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
 from mailer.deliver.mailbox.writing import MailboxWriter
@@ -34,6 +34,8 @@ class Tasks:
         if task == "deposit":
             return self._deposit(Deposit.from_data(request["deposit"]), pieces), b""
         if task == "command":
+            if os.geteuid() == 0:
+                return Result(failure="commands do not run as root", hidden=True).as_data(), b""
             return run(Command.from_data(request["command"]), pieces).as_data(), b""
         return _read(request["path"], request["limit"])
 

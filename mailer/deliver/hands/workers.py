@@ -57,12 +57,25 @@ class _Worker:
 class Workers:
     """:param reactor: clock, threads, and adoption of connections.
     :param pool: the thread pool in which processes are started and waited for.
-    :param idle_seconds: how long a worker is kept without work (max_idle)."""
+    :param idle_seconds: how long a worker is kept without work (max_idle).
+    :param watchdog: how long one request may take (daemon_timeout); a worker that hangs longer, on a lost file server for
+        instance, is killed.
+    :param log: is told so."""
 
-    def __init__(self, reactor: Any, pool: Any, idle_seconds: float, start: Any = start_process) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        pool: Any,
+        idle_seconds: float,
+        watchdog: float = 18000.0,
+        log: Any = None,
+        start: Any = start_process,
+    ) -> None:
         self._reactor = reactor
         self._pool = pool
         self._idle = idle_seconds
+        self._watchdog = watchdog
+        self._log = log
         self._start = start
         self._workers: dict[Identity, _Worker] = {}
         self._starting: set[Identity] = set()
@@ -74,9 +87,11 @@ class Workers:
     ) -> tuple[dict[str, Any], bytes]:
         """As `Lane.ask`, of a worker that is ``identity``. :raise MailError:"""
         worker, lane = await self._lane(identity)
+        lane.began = self._reactor.seconds()
         try:
             return await lane.ask(request, content)
         finally:
+            lane.began = None
             if not lane.lost:
                 worker.free.append(lane)
             worker.last_used = self._reactor.seconds()
@@ -130,7 +145,11 @@ class Workers:
         for ours, _ in pairs:
             self._adopt(identity, worker, ours)
         if self._sweep is None:
-            self._sweep = self._reactor.callLater(self._idle, self._end_idle)
+            self._sweep = self._reactor.callLater(self._interval, self._end_idle)
+
+    @property
+    def _interval(self) -> float:
+        return min(self._idle, self._watchdog)
 
     def _adopt(self, identity: Identity, worker: _Worker, ours: socket.socket) -> None:
         lane = Lane(lambda lane: self._lost(identity, worker, lane))
@@ -166,10 +185,18 @@ class Workers:
         self._sweep = None
         now = self._reactor.seconds()
         for identity, worker in list(self._workers.items()):
-            if worker.idle and now - worker.last_used >= self._idle:
+            if any(lane.began is not None and now - lane.began > self._watchdog for lane in worker.lanes):
+                self._kill(identity, worker)
+            elif worker.idle and now - worker.last_used >= self._idle:
                 self._end(identity)
         if self._workers:
-            self._sweep = self._reactor.callLater(self._idle, self._end_idle)
+            self._sweep = self._reactor.callLater(self._interval, self._end_idle)
+
+    def _kill(self, identity: Identity, worker: _Worker) -> None:
+        """Whatever else it had under way is not known to have been done, and is done again."""
+        if self._log is not None:
+            self._log.warning(f"delivery worker process {worker.process.pid} of uid {identity.uid}: watchdog timeout")
+        worker.process.kill()
 
     def stop(self) -> None:
         """Let go of all workers; deliveries in progress come to their end."""

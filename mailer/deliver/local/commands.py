@@ -10,6 +10,7 @@ from typing import Any
 from mailer.deliver.command.command import Command
 from mailer.deliver.command.environment import PATH
 from mailer.deliver.command.verdict import verdict
+from mailer.deliver.hands.identity import Identity, unprivileged
 from mailer.deliver.local.names import Names, clean, expanded
 from mailer.deliver.local.run import Run
 from mailer.deliver.local.settings import LocalSettings
@@ -32,8 +33,9 @@ class Commands:
         self._hands = hands
         self._log = log
 
-    async def deliver(self, run: Run, step: Step, user: User | None, rights: Any, command: str) -> None:
+    async def deliver(self, run: Run, step: Step, user: User | None, rights: Identity, command: str) -> None:
         """:param user: whose mailbox this is, None for a command of an alias."""
+        rights = unprivileged(rights, self._settings.default_rights)
         if run.again("command", rights.uid, command):
             return
         if run.request.probe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from mailer.deliver.hands.identity import Identity
+from mailer.deliver.hands.identity import Identity, unprivileged
 from mailer.deliver.local.run import Run
 from mailer.deliver.local.settings import LocalSettings
 from mailer.deliver.local.step import Step
@@ -44,16 +44,25 @@ class Mailboxes:
             if not run.request.probe:
                 identity, forgiving = await self._spool.rights(user.name, identity)
         problem = f"cannot update mailbox {path} for user {user.name}. "
-        await self._write(run, step, identity, path, ("mailbox", problem), forgiving)
+        biff = user.name if settings.biff else ""
+        await self._write(run, step, identity, path, ("mailbox", problem), forgiving, biff)
 
     async def file(self, run: Run, step: Step, rights: Identity, path: str) -> None:
         """Into a file or maildir that an alias or a forwarding file names."""
+        rights = unprivileged(rights, self._settings.default_rights)
         if run.again("file", rights.uid, path):
             return
         await self._write(run, step, rights, path, (f"file: {path}", f"cannot append message to file {path}: "), True)
 
     async def _write(
-        self, run: Run, step: Step, identity: Identity, path: str, words: tuple[str, str], forgiving: bool
+        self,
+        run: Run,
+        step: Step,
+        identity: Identity,
+        path: str,
+        words: tuple[str, str],
+        forgiving: bool,
+        biff: str = "",
     ) -> None:
         """:param words: what mail is delivered to if it is no maildir, and how the log begins a failure there."""
         what, problem = ("maildir", "maildir delivery failed: ") if path.endswith("/") else words
@@ -61,7 +70,7 @@ class Mailboxes:
             run.would(step.address, f"delivers to {what}")
             return
         try:
-            await self._hands.deliver(identity, self._deposit(run, step, path, forgiving), run.request.content)
+            await self._hands.deliver(identity, self._deposit(run, step, path, forgiving, biff), run.request.content)
         except WriteFailure as failure:
             self._explain(failure, identity, path)
             run.failed(step.address, failure.status or _PERMANENT, problem + failure.reason)
@@ -70,7 +79,7 @@ class Mailboxes:
         else:
             run.done(step.address, f"delivered to {what}")
 
-    def _deposit(self, run: Run, step: Step, path: str, forgiving: bool) -> Deposit:
+    def _deposit(self, run: Run, step: Step, path: str, forgiving: bool, biff: str) -> Deposit:
         settings, sender = self._settings, run.request.envelope.sender
         delivered = (run.recipient if settings.frozen else step).address if "file" in settings.prepend else ""
         head = delivery_headers(sender, run.original if settings.show_original else "", delivered)
@@ -81,6 +90,7 @@ class Mailboxes:
             self._host,
             settings.mailbox_limit,
             dotlock_may_fail=forgiving,
+            biff=biff,
             **settings.mbox,
         )
 

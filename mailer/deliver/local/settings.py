@@ -18,6 +18,7 @@ __all__ = ["LocalSettings", "local_settings"]
 class LocalSettings:
     """Named as the parameters. ``default_rights`` are those of default_privs."""
 
+    biff: bool
     environment: dict[str, str]
     default_rights: Identity
     allow_commands: frozenset[str]
@@ -54,6 +55,7 @@ class LocalSettings:
 def local_settings(settings: Any) -> LocalSettings:
     """:raise ConfigError: values that cannot be."""
     return LocalSettings(
+        biff=settings.biff,
         environment=exported(settings),
         default_rights=_default_rights(settings),
         allow_commands=frozenset(settings.allow_mail_to_commands),

@@ -42,26 +42,26 @@ class LocalTransport:
     """:param hands: does things in users' rights. :param users: finds them. :param spool: knows the common directory."""
 
     def __init__(self, context: Any, hands: Any, users: Any, spool: Any) -> None:
-        given = context.settings
-        settings = self._settings = local_settings(given)
+        settings = context.settings
+        own = self._settings = local_settings(settings)
         self._name = context.name
         self._log = context.log
         self._hands = hands
         self._users = users
-        self._most_seen = given.duplicate_filter_limit
+        self._most_seen = settings.duplicate_filter_limit
         secured = context.tables.secured()
-        self._command_maps = secured.maps(given.mailbox_command_maps, "mailbox_command_maps")
-        self._mailbox_transports = context.tables.maps(given.mailbox_transport_maps, "mailbox_transport_maps")
-        self._fallback_transports = context.tables.maps(given.fallback_transport_maps, "fallback_transport_maps")
+        self._command_maps = secured.maps(settings.mailbox_command_maps, "mailbox_command_maps")
+        self._mailbox_transports = context.tables.maps(settings.mailbox_transport_maps, "mailbox_transport_maps")
+        self._fallback_transports = context.tables.maps(settings.fallback_transport_maps, "fallback_transport_maps")
         self._addressing = context.addressing
         self._passing = Passing(context.transports, context.log)
-        self._commands = Commands(settings, hands, context.log)
-        self._mailboxes = Mailboxes(settings, hands, spool, context.log)
-        self._forwarding = Forwarding(context, "forward" in settings.prepend)
-        aliases = Aliases(given.alias_maps, secured)
+        self._commands = Commands(own, hands, context.log)
+        self._mailboxes = Mailboxes(own, hands, spool, context.log)
+        self._forwarding = Forwarding(context, "forward" in own.prepend)
+        aliases = Aliases(settings.alias_maps, secured)
         parts = (self._commands, self._mailboxes)
         self._expansion = Expansion(
-            settings, aliases, context.addressing, hands, parts, self._local, context.name, context.log
+            own, aliases, context.addressing, hands, parts, self._local, context.name, context.log
         )
 
     async def deliver(self, request: DeliveryRequest, outcomes: Any) -> None:
@@ -162,7 +162,7 @@ def build(argument: Sequence[str], context: Any) -> Any:
     if argument:
         raise ConfigError(f"local: unexpected command-line argument: {argument[0]}")
     settings = context.settings
-    hands = Hands(context.reactor, context.log, settings.max_idle)
+    hands = Hands(context.reactor, context.log, settings.max_idle, watchdog=settings.daemon_timeout)
     spool = Spool(settings.mail_spool_directory.rstrip("/"), context.reactor)
     transport = LocalTransport(context, hands, Users(context.reactor), spool)
     return filtered(transport, settings.local_delivery_status_filter, "local_delivery_status_filter", context)

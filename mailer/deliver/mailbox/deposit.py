@@ -18,7 +18,9 @@ class Deposit:
     bare newlines. ``sender`` is for mbox' ``From `` line. ``host`` names this machine in maildir file names. ``limit`` is
     the largest size of the mbox file or the maildir message (0: none). The rest is for mbox: the lock methods in order,
     how often they are tried at which interval, after how many seconds a left-over dotlock counts for nothing, and whether
-    the file has to belong to the writer. ``dotlock_may_fail``: go on if the directory does not let us make a dotlock.
+    the file has to belong to the writer. ``dotlock_may_fail``: go on if a dotlock cannot be made, unless
+    somebody else has it.
+    ``biff`` is the user whom the comsat service is told of the new mail ("": nobody is).
     """
 
     path: str
@@ -32,6 +34,7 @@ class Deposit:
     stale_lock_time: float = 500.0
     strict_owner: bool = True
     dotlock_may_fail: bool = False
+    biff: str = ""
 
     @property
     def maildir(self) -> bool:

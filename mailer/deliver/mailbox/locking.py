@@ -65,7 +65,7 @@ def _make_dotlock(lock: str, deposit: Deposit, sleep: Callable[[float], None]) -
             failure = error
             _remove_stale(lock, deposit.stale_lock_time)
         except OSError as error:
-            if deposit.dotlock_may_fail and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            if deposit.dotlock_may_fail:
                 return False
             raise WriteFailure.from_os(f"unable to create lock file {lock}", error) from error
     raise WriteFailure.from_os(f"unable to create lock file {lock}", failure)

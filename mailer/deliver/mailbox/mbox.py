@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Iterable
 
+from mailer.deliver.mailbox.biff import announce
 from mailer.deliver.mailbox.content import mark_from, unix_lines
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
 from mailer.deliver.mailbox.locking import PathLocks, dotlock, lock_file
@@ -45,9 +46,11 @@ class Mboxes:
             if stat.S_ISREG(status.st_mode):
                 _check(path, status, deposit)
             lock_file(descriptor, deposit)
-            _append(descriptor, deposit, pieces)
+            start = _append(descriptor, deposit, pieces)
             if created:
                 sync_directory(os.path.dirname(path) or "/")
+        if deposit.biff:
+            announce(deposit.biff, start)
 
 
 def _open(path: str) -> tuple[int, bool]:
@@ -88,7 +91,8 @@ def _check(path: str, status: os.stat_result, deposit: Deposit) -> None:
         )
 
 
-def _append(descriptor: int, deposit: Deposit, pieces: Iterable[bytes]) -> None:
+def _append(descriptor: int, deposit: Deposit, pieces: Iterable[bytes]) -> int:
+    """:return: where in the file the message begins."""
     status = os.fstat(descriptor)
     regular = stat.S_ISREG(status.st_mode)
     end = status.st_size if regular else 0
@@ -108,6 +112,7 @@ def _append(descriptor: int, deposit: Deposit, pieces: Iterable[bytes]) -> None:
         if isinstance(error, OSError):
             raise WriteFailure.from_os("error writing message", error) from error
         raise
+    return end
 
 
 def _message(deposit: Deposit, pieces: Iterable[bytes]) -> Iterable[bytes]:
