@@ -15,7 +15,7 @@ from mailer.config.errors import ConfigError, Problem, closest_name
 from mailer.config.load import Configuration
 from mailer.config.mastercf import Service
 
-__all__ = ["Listener", "Plan", "TransportPlan", "make_plan"]
+__all__ = ["Listener", "Plan", "TransportPlan", "make_plan", "socket_name"]
 
 #: Commands that are parts of the process, not transports and not listeners.
 INNER = frozenset(
@@ -57,6 +57,12 @@ class Listener:
     addresses: tuple[tuple[str, int], ...] = ()
     path: str = ""
 
+    @property
+    def sockets(self) -> tuple[str, ...]:
+        """The names of its sockets: ``address:port``, ``[IPv6 address]:port``, or the path."""
+        names = tuple(socket_name(address, port) for address, port in self.addresses)
+        return (*names, self.path) if self.path else names
+
 
 @dataclass(frozen=True)
 class TransportPlan:
@@ -81,6 +87,11 @@ class Plan:
     def settings_for(self, command: str, name: str) -> Any:
         """The settings of an inner service, or those of main.cf when master.cf does not name it."""
         return self.inner.get(command, {}).get(name, self.configuration.settings)
+
+
+def socket_name(address: str, port: int) -> str:
+    """How a TCP socket is named between those who bind and those who serve."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def make_plan(configuration: Configuration, transports: Iterable[str], resolve: Callable[[str], Iterable[Any]]) -> Plan:

@@ -22,11 +22,12 @@ from twisted.python.failure import Failure
 from mailer.config.errors import ConfigError
 from mailer.daemons.parts import Shared
 from mailer.daemons.pickup import build_pickup, returning
+from mailer.daemons.serving import Serving
 from mailer.dns.resolver import Resolver
 from mailer.interfaces.context import Context
 from mailer.log.maillog import MailLog
+from mailer.master.binding import Binding
 from mailer.master.directories import prepare
-from mailer.master.listening import Listening
 from mailer.master.local import LocalSockets
 from mailer.master.parts import Parts
 from mailer.master.plan import Plan
@@ -79,11 +80,12 @@ class SingleLayout(Service):
         # Not earlier: twistd forks before this when it becomes a daemon, and log lines name the process.
         self._log = self._maillog.service("master", self._syslog_name)
         quicken(self._reactor)
-        self._listening = Listening(self._reactor, self._log)
+        self._binding = Binding(self._log)
+        self._serving = Serving(self._reactor, self._binding.sockets)
         settings = self._plan.configuration.settings
         try:
             prepare(settings)
-            self._listening.bind(self._plan)
+            self._binding.bind(self._plan)
             self._local = LocalSockets(settings.queue_directory)
         except (CannotBind, OSError) as error:
             self._log.fatal(str(error))
@@ -117,13 +119,17 @@ class SingleLayout(Service):
         self._qmgr = Qmgr(parts.qmgr.context, self._queue, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
         await self._qmgr.start()
         self._start_pickup(parts)
-        self._listening.listen(parts.factories)
+        self._serve(parts)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reload))
         self._ready = True
         self._log.info(
             f"daemon started -- version {settings.mail_version}, configuration {plan.configuration.directory}"
         )
+
+    def _serve(self, parts: Parts) -> None:
+        self._serving.listen(parts.factories)
+        self._binding.keep(name for listener in parts.factories for name in listener.sockets)
 
     async def _flush(self, domain: str) -> None:
         if self._qmgr is not None:
@@ -171,7 +177,7 @@ class SingleLayout(Service):
         try:
             plan = self._reload()
             parts = Parts(plan, self._parts.shared)
-            self._listening.bind(plan)
+            self._binding.bind(plan)
         except Exception as error:
             self._log.error(f"reload: the old configuration stays in force: {error}")
             if parts is not None:
@@ -185,7 +191,7 @@ class SingleLayout(Service):
         context = parts.qmgr.pickup_context()
         self._pickup.renew(context, returning(context, parts.qmgr.reporter))
         self._qmgr.reconfigure(parts.qmgr.context, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
-        self._listening.listen(parts.factories)
+        self._serve(parts)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")
         self._give_back(self._retire(old))
 
@@ -212,7 +218,8 @@ class SingleLayout(Service):
             self._pickup_loop.stop()
         if self._local is not None:
             self._local.close()
-        await self._listening.stop(DRAIN_SECONDS)
+        self._binding.keep(())
+        await self._serving.stop(DRAIN_SECONDS)
         if self._qmgr is not None:
             await self._qmgr.stop()
         if self._parts is not None:

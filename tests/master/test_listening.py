@@ -1,4 +1,4 @@
-"""Listening sockets across reloads."""
+"""Listening sockets across reloads: bound by one, served by another."""
 
 import os
 import socket
@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from mailer.config.load import from_text
-from mailer.master.listening import Listening
+from mailer.daemons.serving import Serving
+from mailer.master.binding import Binding
 from mailer.master.plan import make_plan
 from mailer.master.sockets import CannotBind
 from mailer.testing.log import RecordingLog
@@ -80,24 +81,29 @@ def listening(tmp_path):
         log = RecordingLog()
 
         def __init__(self):
-            self.listening = Listening(self.reactor, self.log)
+            self.binding = Binding(self.log)
+            self.serving = Serving(self.reactor, self.binding.sockets)
 
         def plan(self, *lines):
             main = f"queue_directory = {tmp_path}\ninet_protocols = ipv4\n"
             return make_plan(from_text(main, "\n".join(lines)), [], lambda name: [])
 
+        def listen(self, factories):
+            self.serving.listen(factories)
+            self.binding.keep(name for listener in factories for name in listener.sockets)
+
         def use(self, name, *lines):
             """Bind and serve these master.cf lines. :return: the factories."""
             plan = self.plan(*lines)
-            self.listening.bind(plan)
+            self.binding.bind(plan)
             factories = {listener: Factory(name) for listener in plan.listeners}
-            self.listening.listen(factories)
+            self.listen(factories)
             return list(factories.values())
 
     (tmp_path / "public").mkdir()
     rig = Rig()
     yield rig
-    rig.listening.listen({})
+    rig.listen({})
 
 
 def inet(port):
@@ -136,7 +142,7 @@ def test_a_port_that_cannot_be_had_changes_nothing(listening):
     wanted = listening.plan(inet(mine), inet(third), inet(other))
     refusal = pytest.raises(CannotBind, match=f"bind .127.0.0.1.:{other}: Address already in use")
     with socket.create_server(("127.0.0.1", other)), refusal:
-        listening.listening.bind(wanted)
+        listening.binding.bind(wanted)
     assert listening.reactor.serving == ["old"]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", third), 5)
@@ -158,10 +164,10 @@ def test_an_address_family_that_is_absent_is_said_and_left_out(listening, monkey
                 raise CannotBind(f"bind [{address}]:{port}: {error.strerror}") from error
         return socket.create_server((address, 0))
 
-    monkeypatch.setattr("mailer.master.listening.bind_inet", bind)
+    monkeypatch.setattr("mailer.master.binding.bind_inet", bind)
     plan = make_plan(from_text("inet_protocols = all\n", f"{free_port()} inet n - n - - smtpd"), [], lambda name: [])
-    listening.listening.bind(plan)
-    listening.listening.listen({listener: Factory("x") for listener in plan.listeners})
+    listening.binding.bind(plan)
+    listening.listen({listener: Factory("x") for listener in plan.listeners})
     assert listening.reactor.serving == ["x"]
     assert any("IPv6 is not available, going on without" in line for line in listening.log.lines)
 
@@ -173,7 +179,7 @@ def test_the_end_waits_for_sessions_of_old_and_new_factories_but_not_for_ever(li
     (new,) = listening.use("new", inet(port))
     third = Connection(new)
     ended = []
-    coroutine = listening.listening.stop(10)
+    coroutine = listening.serving.stop(10)
     Deferred.fromCoroutine(coroutine).addCallback(ended.append)
     assert listening.reactor.serving == [] and stuck.told and quick.told and third.told
     new.connections.discard(third)  # it has got its answer
