@@ -16,13 +16,14 @@ __all__ = ["Environment", "Factory", "Restriction"]
 class Environment:
     """What restrictions may use. ``networks`` is the match list of mynetworks, ``actions`` carries out what access tables
     and policy servers answer (mailer.access.actions.Actions), ``policies`` are the policy servers' clients, by how a
-    restriction names them."""
+    restriction names them. ``verifier`` is the IVerifier, or None."""
 
     context: Any
     addressing: Any
     networks: Any
     actions: Any = None
     policies: Any = None
+    verifier: Any = None
 
     @property
     def settings(self) -> Any:

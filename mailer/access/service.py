@@ -88,10 +88,18 @@ class Access:
 
     :param networks: the match list of mynetworks.
     :param record: takes a Decision for each restriction that is asked, for explaining; None: nothing is recorded.
+    :param verifier: IVerifier, or None: what depends on it is deferred.
     :raise ConfigError: a list is wrong, or the configuration would make an open relay.
     """
 
-    def __init__(self, context: Context, addressing: Any, networks: Any, record: list[Decision] | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        addressing: Any,
+        networks: Any,
+        record: list[Decision] | None = None,
+        verifier: Any = None,
+    ) -> None:
         settings = context.settings
         self._delay = settings.smtpd_delay_reject
         self._unlisted_sender = settings.smtpd_reject_unlisted_sender
@@ -106,7 +114,7 @@ class Access:
         )
         self._policies = Policies(context)
         actions = Actions(settings)
-        self._environment = Environment(context, addressing, networks, actions, self._policies)
+        self._environment = Environment(context, addressing, networks, actions, self._policies, verifier)
         reader = ListReader(self._environment, KNOWN)
         actions.read = reader.read
 

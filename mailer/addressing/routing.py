@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mailer.addressing.lookup import AddressMap, Search
+from mailer.addressing.routeparameters import parameters, probe_parameters
 from mailer.message.address import fold
 from mailer.message.status import TemporaryError
 from mailer.tables.match import matches_subdomains
@@ -26,26 +27,30 @@ def split_route(text: str) -> tuple[str, str]:
 
 
 class Routes:
-    """Where mail for an address goes, by class."""
+    """Where mail for an address goes, by class.
 
-    def __init__(self, settings: Any, tables: Any, search: Search) -> None:
+    :param probing: it is no mail but an address probe, for which the address_verify_* settings stand.
+    """
+
+    def __init__(self, settings: Any, tables: Any, search: Search, probing: bool = False) -> None:
+        given = probe_parameters(settings) if probing else parameters(settings)
         self._transports = {
-            "local": split_route(settings.local_transport),
-            "virtual_mailbox": split_route(settings.virtual_transport),
-            "relay": split_route(settings.relay_transport),
-            "default": split_route(settings.default_transport),
+            "local": split_route(given.local),
+            "virtual_mailbox": split_route(given.virtual),
+            "relay": split_route(given.relay),
+            "default": split_route(given.default),
         }
-        self._relayhost = settings.relayhost
+        self._relayhost = given.relayhost
         unknown = "User unknown in virtual alias table" if settings.show_user_unknown_table_name else "User unknown"
         self._unknown_alias = ("error", f"5.1.1 {unknown}")
-        self._by_address = tables.maps(settings.transport_maps, "transport_maps")
+        self._by_address = tables.maps(given.transport_maps, f"{given.prefix}transport_maps")
         self._parents = matches_subdomains(settings, "transport_maps")
         self._search = search
         self._sender_transports = AddressMap(
-            settings.sender_dependent_default_transport_maps, tables, search, "sender_dependent_default_transport_maps"
+            given.sender_transports, tables, search, f"{given.prefix}sender_dependent_default_transport_maps"
         )
         self._sender_relayhosts = AddressMap(
-            settings.sender_dependent_relayhost_maps, tables, search, "sender_dependent_relayhost_maps"
+            given.sender_relayhosts, tables, search, f"{given.prefix}sender_dependent_relayhost_maps"
         )
         self._null_transport_key = settings.empty_address_default_transport_maps_lookup_key
         self._null_relayhost_key = settings.empty_address_relayhost_maps_lookup_key

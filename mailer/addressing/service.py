@@ -36,6 +36,7 @@ class Addressing:
         self.mapper = Mapper(settings, tables, self.search, self.completions["local"], context.log)
         self._resolver = Resolver(settings, self.classes, self.completions["local"])
         self._routes = Routes(settings, tables, self.search)
+        self._probe_routes = Routes(settings, tables, self.search, probing=True)
         self._moved = AddressMap(settings.relocated_maps, tables, self.search, "relocated_maps")
         self._listing = Listing(settings, tables, self.search)
 
@@ -43,11 +44,17 @@ class Addressing:
         return self.completions[context].rewrite(address)
 
     async def resolve(self, sender: str, recipient: str) -> Destination:
+        return await self._resolve(sender, recipient, self._routes)
+
+    async def resolve_probe(self, sender: str, recipient: str) -> Destination:
+        return await self._resolve(sender, recipient, self._probe_routes)
+
+    async def _resolve(self, sender: str, recipient: str, routes: Routes) -> Destination:
         resolved = await self._resolver.resolve(recipient)
         address, domain, address_class = resolved.address, resolved.domain, resolved.address_class
         if resolved.malformed:
             return Destination("error", _MALFORMED, address, address_class, resolved.routed, True)
-        transport, nexthop = await self._routes.find(sender, address, domain, address_class)
+        transport, nexthop = await routes.find(sender, address, domain, address_class)
         if self._moved and (place := await self._moved.find(address)) is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {place}"
         return Destination(transport, nexthop, address, address_class, resolved.routed)

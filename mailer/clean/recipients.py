@@ -16,7 +16,7 @@ from mailer.addressing.mapping import EXPANSION_ERROR
 from mailer.clean.addresses import AddressRules, not_written
 from mailer.clean.passage import Passage, Writer
 from mailer.clean.smtputf8 import Utf8Detection
-from mailer.message.address import fold
+from mailer.message.address import fold, quote
 from mailer.message.envelope import Notify, Recipient
 from mailer.message.status import PermanentError, TemporaryError
 
@@ -147,6 +147,10 @@ class _Distribution:
             if error.reply.enhanced == EXPANSION_ERROR:
                 raise TemporaryError("", EXPANSION_ERROR, error.reply.text) from error
             raise not_written() from error
+        if len(results) > 1 and passage.envelope.probe == "address":
+            # Each member's fate is its own; the address verification service counts a list as deliverable.
+            _tell_of_list(passage, address)
+            return
         notify = recipient.notify
         if notify & _EXPANDED and (len(results) > 1 or results[0] != address):
             # RFC 3461 5.2.7.3: success is now, for the alias; what it stands for does not report it.
@@ -189,3 +193,12 @@ class _Distribution:
         if address != recipient.address or notify != recipient.notify or original != recipient.original:
             recipient = replace(recipient, address=address, notify=notify, original=original)
         self._settled.append(recipient)
+
+
+def _tell_of_list(passage: Passage, address: str) -> None:
+    """An address probe ends here."""
+    passage.envelope.discard = "aliased to multiple recipients"
+    passage.log.info(
+        f"{passage.queue_id}: to=<{quote(address)}>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=deliverable"
+        f" ({passage.envelope.discard})"
+    )

@@ -27,7 +27,8 @@ __all__ = ["Common", "Shared", "program"]
 @dataclass(frozen=True)
 class Shared:
     """What outlives a reload. ``queue`` is the IMessageSink that is the last of all, the IQueue itself or the way to it;
-    ``anvil`` counts for all; ``flush`` tries a domain's mail now (ETRN); ``sweep`` watches the time limits of all sessions.
+    ``anvil`` counts for all; ``flush`` tries a domain's mail now (ETRN); ``sweep`` watches the time limits of all sessions;
+    ``verifier`` is the IVerifier.
     A process has no use for some of them: they are None there."""
 
     reactor: Any
@@ -38,6 +39,7 @@ class Shared:
     anvil: Any
     sweep: Any
     flush: Callable[[str], Awaitable[None]] | None
+    verifier: Any = None
 
 
 class Common:

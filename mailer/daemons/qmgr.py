@@ -39,10 +39,14 @@ class QmgrParts:
     def pickup_context(self) -> Context:
         return self._sending("pickup")
 
-    def _sending(self, name: str) -> Context:
+    def verify_context(self) -> Context:
+        return self._sending("verify", addressing=self.addressing)
+
+    def _sending(self, name: str, **more: Any) -> Context:
         """The context of a service that submits mail of its own."""
         settings = self._common.plan.settings_for(name, name)
-        return self._common.context(name, name, settings, sink=self._common.sink(settings.cleanup_service_name))
+        sink = self._common.sink(settings.cleanup_service_name)
+        return self._common.context(name, name, settings, sink=sink, **more)
 
     def entries(self, plans: Iterable[TransportPlan], transports: Mapping[str, Any]) -> dict[str, TransportEntry]:
         """What the scheduler is given of those services that have an ITransport."""

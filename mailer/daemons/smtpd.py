@@ -41,7 +41,7 @@ class SmtpdParts:
             networks = AddressList(
                 settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks")
             )
-            access = Access(context, addressing, networks)
+            access = Access(context, addressing, networks, verifier=shared.verifier)
             self._access.append(access)
             sink = common.sink(settings.cleanup_service_name)
             return SmtpdFactory(context, access, addressing, sink, shared.anvil, shared.flush, shared.sweep)

@@ -20,6 +20,9 @@ class IAddressing(Interface):
         sender-dependent tables. An address that cannot be delivered resolves to transport ``error``.
         :raise TemporaryError: a table cannot tell now."""
 
+    async def resolve_probe(sender, recipient):
+        """The same for an address probe, by the address_verify_* settings of transports and relay hosts."""
+
     async def address_class(domain):
         """:return: ``local``, ``virtual_alias``, ``virtual_mailbox``, ``relay`` or ``default``."""
 

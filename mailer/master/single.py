@@ -37,6 +37,7 @@ from mailer.net.turn import quicken
 from mailer.queue.store import SqliteQueue
 from mailer.receive.anvil import Anvil
 from mailer.receive.pickup import received_locally
+from mailer.report.verification.verifier import Verifier
 from mailer.schedule.qmgr import Qmgr
 
 __all__ = ["SingleLayout"]
@@ -68,6 +69,7 @@ class SingleLayout(Service):
         self._syslog_name = settings.syslog_name
         self._queue: SqliteQueue | None = None
         self._qmgr: Qmgr | None = None
+        self._verifier: Verifier | None = None
         self._parts: Parts | None = None
         self._pickup: Any = None
         self._pickup_loop: LoopingCall | None = None
@@ -110,13 +112,18 @@ class SingleLayout(Service):
             settings.smtpd_client_ipv4_prefix_length,
             settings.smtpd_client_ipv6_prefix_length,
         )
+        dns, sweep, self._verifier = Resolver(reactor), Sweep(reactor), Verifier()
         shared = Shared(
-            reactor, self._seconds, self._maillog, Resolver(reactor), self._queue, anvil, Sweep(reactor), self._flush
+            reactor, self._seconds, self._maillog, dns, self._queue, anvil, sweep, self._flush, self._verifier
         )
         self._parts = parts = Parts(plan, shared)
+        self._verifier.renew(parts.qmgr.verify_context())
         self._tell(parts)
         self._requeue_through(parts)
-        self._qmgr = Qmgr(parts.qmgr.context, self._queue, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
+        inner = parts.qmgr
+        self._qmgr = Qmgr(
+            inner.context, self._queue, inner.addressing, parts.transports, inner.reporter, self._verifier
+        )
         await self._qmgr.start()
         self._start_pickup(parts)
         self._serve(parts)
@@ -190,6 +197,7 @@ class SingleLayout(Service):
         self._requeue_through(parts)
         context = parts.qmgr.pickup_context()
         self._pickup.renew(context, returning(context, parts.qmgr.reporter))
+        self._verifier.renew(parts.qmgr.verify_context())
         self._qmgr.reconfigure(parts.qmgr.context, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
         self._serve(parts)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")
@@ -226,5 +234,7 @@ class SingleLayout(Service):
             await self._parts.stop()
         if self._queue is not None:
             await self._queue.stop()
+        if self._verifier is not None:
+            self._verifier.close()
         self._log.info("terminating")
         self._maillog.drain()

@@ -96,4 +96,5 @@ class Envelope:
     prepend: list[bytes] = field(default_factory=list)
     verp: str = ""
     expanded: list[list[str]] = field(default_factory=list)
-    probe: str = ""  # "", "verify" (sendmail -bv: report only) or "trace" (sendmail -v: deliver and report)
+    # "", "verify" (sendmail -bv: report only), "trace" (sendmail -v: deliver and report), "address" (address verification)
+    probe: str = ""

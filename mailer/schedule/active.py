@@ -23,7 +23,7 @@ class ActiveMessage(Message):
     of the service, takes the message away; ``kept`` then counts recipients that were not tried. ``deferred`` and
     ``bounced`` count this pass's failures; ``failed`` holds their outcomes, or None when there are too many. ``notices``
     are results that the sender asked to hear of: of every recipient when ``everything`` is set. ``probe``: nothing is to be
-    delivered.
+    delivered; ``verification``: the address verification service waits for what comes of it.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class ActiveMessage(Message):
         "owed",
         "probe",
         "reading",
+        "verification",
         "withdrawn",
     )
 
@@ -62,8 +63,10 @@ class ActiveMessage(Message):
             [] if entry.envelope.expanded and not entry.attempts else None
         )
         wish = entry.envelope.probe
-        self.probe = wish == "verify"
-        self.everything = bool(wish) and (self.probe or not entry.attempts) or (cleared and entry.warned)
+        self.probe = wish in ("verify", "address")
+        self.verification = wish == "address"
+        reported = wish == "verify" or (wish == "trace" and not entry.attempts)
+        self.everything = reported or (cleared and entry.warned)
 
     @property
     def finished(self) -> bool:

@@ -42,7 +42,7 @@ class Desk:
 
     ``ended(delivery)`` is called when one is over and all its recipients have fates, ``queue`` is the IQueue, ``line``
     formats log lines, ``log`` is the queue manager's own, ``seconds`` the clock. ``soft_bounce`` turns failures for good
-    into deferrals.
+    into deferrals. ``verifier`` (``word(fate)``, ``told(recipient, outcome)``) is told what became of address probes.
     """
 
     queue: Any
@@ -51,6 +51,7 @@ class Desk:
     seconds: Callable[[], float]
     ended: Callable[[Delivery], None]
     soft_bounce: bool = False
+    verifier: Any = None
 
 
 @implementer(IOutcomes)
@@ -139,6 +140,8 @@ class Delivery:
             outcome = self._adapted(outcome)
         self._write(shown or recipient, outcome)
         message.note(recipient, outcome)
+        if message.verification and desk.verifier is not None:
+            desk.verifier.told(recipient, outcome)
         self.unrecorded.append((recipient.id, outcome))
         if not self._turn:
             self.save()
@@ -151,8 +154,11 @@ class Delivery:
     def _write(self, recipient: Recipient, outcome: Outcome) -> None:
         desk, request = self._desk, self._request
         queue_id, arrival = request.queue_id, self.message.entry.arrival
+        word = ""
+        if self.message.verification and desk.verifier is not None:
+            word = desk.verifier.word(outcome.fate)
         self._log.info(
-            desk.line(queue_id, recipient, outcome, arrival, request.activated, request.started, desk.seconds())
+            desk.line(queue_id, recipient, outcome, arrival, request.activated, request.started, desk.seconds(), word)
         )
 
     def unreachable(self, status: str, reason: str) -> None:

@@ -57,8 +57,10 @@ class DeliveryLine:
         activated: float,
         started: float,
         now: float,
+        word: str = "",
     ) -> str:
-        """Times in seconds since the epoch. ``recipient`` has the address that was presented."""
+        """Times in seconds since the epoch. ``recipient`` has the address that was presented. ``word`` stands for the
+        fate's own."""
         address, original = recipient.address, recipient.original
         orig_to = ""
         if original and original != address and original.lower() != address.lower():
@@ -70,7 +72,7 @@ class DeliveryLine:
             f"{queue_id}: to=<{self.shown(address)}>,{orig_to} relay={outcome.relay},{conn_use}"
             f" delay={delay(now - arrival, digits)}, delays={delay(activated - arrival, digits)}"
             f"/{delay(started - activated, digits)}/{delay(connected - started, digits)}"
-            f"/{delay(now - connected, digits)}, dsn={outcome.status}, status={outcome.fate.value} ({outcome.text})"
+            f"/{delay(now - connected, digits)}, dsn={outcome.status}, status={word or outcome.fate.value} ({outcome.text})"
         )
 
 

@@ -7,6 +7,7 @@ the transports, and keeps the one rule that nothing leaves the queue before its 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from mailer.message.envelope import Recipient
-from mailer.message.status import MailError, Outcome
+from mailer.message.status import Fate, MailError, Outcome
 from mailer.net.driver import Driver
 from mailer.schedule.active import ActiveMessage
 from mailer.schedule.admission import Admission
@@ -42,16 +43,23 @@ _DROPPED = Outcome.sent("undeliverable postmaster notification discarded")
 
 class Qmgr:
     """:param context: mailer.interfaces.context.Context of the service ``qmgr``. :param queue: IQueue.
-    :param addressing: IAddressing. :param reporter: IReporter.
+    :param addressing: IAddressing. :param reporter: IReporter. :param verifier: told of address probes (see Desk).
     :param transports: by master.cf service name; ``error`` and ``retry`` are among them. They belong to the caller, who
         stops them after the queue manager.
     """
 
     def __init__(
-        self, context: Any, queue: Any, addressing: Any, transports: Mapping[str, TransportEntry], reporter: Any
+        self,
+        context: Any,
+        queue: Any,
+        addressing: Any,
+        transports: Mapping[str, TransportEntry],
+        reporter: Any,
+        verifier: Any = None,
     ) -> None:
         settings, log = context.settings, context.log
         self._queue = queue
+        self._verifier = verifier
         self._reactor = context.reactor
         self._seconds: Callable[[], float] = context.seconds
         self._active: dict[str, ActiveMessage] = {}
@@ -85,7 +93,9 @@ class Qmgr:
         self._sender = self._line.shown
         most, minimum = settings.qmgr_message_recipient_limit, settings.qmgr_message_recipient_minimum
         self._refill = Refill(self._scheduler, most, minimum)
-        self._dispatch.desk = Desk(self._queue, self._line, log, self._seconds, self._ended, settings.soft_bounce)
+        self._dispatch.desk = Desk(
+            self._queue, self._line, log, self._seconds, self._ended, settings.soft_bounce, self._verifier
+        )
         patience = Patience.from_settings(settings, log.warning)
         self._completion = Completion(self._queue, reporter, patience, log, self._seconds, self._sender)
         self._trouble_seconds = patience.minimal
@@ -213,10 +223,13 @@ class Qmgr:
     def _drop(self, message: ActiveMessage, recipients: list[Recipient]) -> None:
         """Mail to the local double-bounce address: a notice about a notice that nobody can have."""
         now, entry = self._seconds(), message.entry
+        outcome = replace(_DROPPED, fate=Fate.DELIVERABLE) if message.probe else _DROPPED
         for recipient in recipients:
-            line = self._line(entry.queue_id, recipient, _DROPPED, entry.arrival, message.enqueued, now, now)
+            line = self._line(entry.queue_id, recipient, outcome, entry.arrival, message.enqueued, now, now)
             self._log.info(line)
-        self._queue.record(entry.queue_id, [(recipient.id, _DROPPED) for recipient in recipients])
+            if message.verification and self._verifier is not None:
+                self._verifier.told(recipient, outcome)
+        self._queue.record(entry.queue_id, [(recipient.id, outcome) for recipient in recipients])
 
     def _ended(self, delivery: Delivery) -> None:
         message = delivery.message

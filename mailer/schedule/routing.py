@@ -23,6 +23,10 @@ __all__ = ["DROP", "Routing"]
 #: Stands for a place: the recipient's mail is dropped.
 DROP: Place = ("", "", "")
 
+#: What an envelope's ``probe`` says where nothing is delivered; address verification has routes of its own.
+_VERIFICATION = "address"
+_PROBES = ("verify", _VERIFICATION)
+
 _NULL = "5.1.3 null recipient address"
 _SYNTAX = "5.1.3 bad address syntax"
 _RESOLVER = "4.3.0 address resolver failure"
@@ -38,6 +42,7 @@ class Routing:
     def __init__(
         self, settings: Any, addressing: Any, one_each: Callable[[str], bool], failed: Callable[[str], None]
     ) -> None:
+        self._addressing = addressing
         self._resolve = addressing.resolve
         self._one_each = one_each
         self._failed = failed
@@ -54,11 +59,12 @@ class Routing:
         address = recipient.address
         if not address:
             return _error(_NULL), recipient
-        if envelope.filter and envelope.probe != "verify":
+        if envelope.filter and envelope.probe not in _PROBES:
             transport, nexthop = self._filter(envelope.filter, address)
         else:
             try:
-                found = await self._resolve(envelope.sender, address)
+                resolve = self._addressing.resolve_probe if envelope.probe == _VERIFICATION else self._resolve
+                found = await resolve(envelope.sender, address)
             except MailError as error:
                 self._failed(error.cause or error.reply.text)
                 return (RETRY, _RESOLVER, _RESOLVER), recipient

@@ -106,8 +106,6 @@ class Watched(Generic[Content]):
     def _load(self) -> None:
         try:
             result = self._read()
-        except BlockingIOError:
-            return  # somebody who writes holds its lock; the next look is soon enough
         except (OSError, ConfigError) as error:
             self._complain(error)
         else:
@@ -120,7 +118,7 @@ class Watched(Generic[Content]):
         self._loading = False
         if success:
             self._take(*result)
-        elif not result.check(BlockingIOError):
+        else:
             self._complain(result.value)
 
     def _take(self, new: tuple[int, ...], content: Content, warnings: list[str]) -> None:

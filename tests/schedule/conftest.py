@@ -142,6 +142,9 @@ class Addressing:
         self.waits = None
         self.asked = []
 
+    async def resolve_probe(self, sender, recipient):
+        return await self.resolve(sender, recipient)
+
     async def resolve(self, sender, recipient):
         self.asked.append(recipient)
         if self.waits is not None:

@@ -1,12 +1,14 @@
 """The queue manager from a message's arrival to its end."""
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.defer import Deferred
 
 from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import Destination
 from mailer.message.envelope import Notify, Recipient
-from mailer.message.status import Outcome, PermanentError, TemporaryError
+from mailer.message.status import Fate, Outcome, PermanentError, TemporaryError
 from mailer.testing.tables import answer
 
 REFUSED = ("4.4.1", "connect to y.test[192.0.2.1]:25: Connection refused")
@@ -332,6 +334,30 @@ def test_probes_are_reported_and_never_deferred(world):
     assert one.state(queue_id) == "gone"
     ((kind, _, results),) = one.reporter.told
     assert kind == "succeeded" and len(results) == 3
+
+
+def test_the_verifier_is_told_what_became_of_its_probes(world):
+    one = world()
+    one.smtp.fate = fates()
+    told = []
+
+    class Verifier:
+        def told(self, recipient, outcome):
+            told.append((recipient.address, outcome.fate, outcome.text))
+
+        def word(self, fate):
+            return f"{fate.value}-indeed"
+
+    one.qmgr._verifier = Verifier()
+    one.qmgr._dispatch.desk = replace(one.qmgr._dispatch.desk, verifier=one.qmgr._verifier)
+    queue_id = one.send("sent@y.test", "deferred@y.test", "bounced@y.test", probe="address")
+    assert one.state(queue_id) == "gone" and one.reporter.told == []
+    assert told == [
+        ("sent@y.test", Fate.DELIVERABLE, "sent"),
+        ("deferred@y.test", Fate.UNDELIVERABLE, "deferred"),
+        ("bounced@y.test", Fate.UNDELIVERABLE, "bounced"),
+    ]
+    assert one.lines("smtp")[0].endswith("status=deliverable-indeed (sent)")
 
 
 def test_a_traced_message_is_reported_on_after_its_first_attempt_only(world):

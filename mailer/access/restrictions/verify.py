@@ -1,7 +1,8 @@
 """reject_unverified_sender, reject_unverified_recipient (ADDRESS_VERIFICATION_README).
 
-There is no address verification service here, so that nothing is known of any address: as when Postfix cannot reach its
-own, the request is deferred unless something else refuses it, and the log says why. What is reported at start names it, too.
+Asks the address verification service and waits for a first result as long as Postfix would: address_verify_poll_delay
+between address_verify_poll_count questions. What is known to fail for good is refused with the reject code; whatever may
+change, and what is not known yet, defers.
 """
 
 from __future__ import annotations
@@ -11,26 +12,57 @@ from mailer.access.evaluation import Evaluation, target_of
 from mailer.access.restriction import Restriction
 from mailer.access.subjects import RECIPIENT, SENDER, Subject
 from mailer.access.verdict import Verdict, reply_with
+from mailer.message.status import Reply, TemporaryError
+from mailer.message.verification import Known
 
 __all__ = ["RESTRICTIONS"]
 
 
 class _RejectUnverified(Restriction):
     subject: Subject
-    unsupported = "address verification is not supported; it defers all mail that it is asked about"
 
     def action(self) -> str:
         """What an answer that cannot be had now leads to."""
+        raise NotImplementedError
+
+    def codes(self) -> tuple[int, int]:
+        """The codes for what fails for good and for what fails for now."""
+        raise NotImplementedError
+
+    def reason(self) -> str:
+        """What clients are told instead of what the probe was told."""
         raise NotImplementedError
 
     async def check(self, state: Evaluation) -> Verdict | None:
         address = self.subject.value(state.session)
         if not address:
             return None
-        state.warn(f"{self.environment.settings.address_verify_service_name} service failure")
+        environment = self.environment
+        settings = environment.settings
+        patience = (settings.address_verify_poll_count - 1) * settings.address_verify_poll_delay
+        try:
+            if environment.verifier is None:
+                raise TemporaryError("there is no address verification service")
+            found = await environment.verifier.verify(address, patience)
+        except TemporaryError:
+            state.warn(f"{settings.address_verify_service_name} service failure")
+            return state.postpone(self._reply(450, address, "address verification problem"), self.action())
+        if found.known is Known.DELIVERABLE:
+            return None
+        return self._refused(state, address, found.known, found.text)
+
+    def _refused(self, state: Evaluation, address: str, known: Known, text: str) -> Verdict | None:
+        for_good, for_now = self.codes()
+        code = for_good if known is Known.UNDELIVERABLE else for_now
+        if code < 400:
+            return None
+        what = "undeliverable" if code >= 500 else "unverified"
+        reply = self._reply(code, address, f"{what} address: {self.reason() or text}")
+        return Verdict(reply) if code >= 500 else state.postpone(reply, self.action())
+
+    def _reply(self, code: int, address: str, text: str) -> Reply:
         stage = self.subject.stage
-        text = target_of(address, f"{stage} rejected: address verification problem")
-        return state.postpone(reply_with(450, fit("4.1.1", stage), text), self.action())
+        return reply_with(code, fit(f"{code // 100}.1.1", stage), target_of(address, f"{stage} rejected: {text}"))
 
 
 class RejectUnverifiedSender(_RejectUnverified):
@@ -40,6 +72,13 @@ class RejectUnverifiedSender(_RejectUnverified):
     def action(self) -> str:
         return str(self.environment.settings.unverified_sender_tempfail_action)
 
+    def codes(self) -> tuple[int, int]:
+        settings = self.environment.settings
+        return settings.unverified_sender_reject_code, settings.unverified_sender_defer_code
+
+    def reason(self) -> str:
+        return str(self.environment.settings.unverified_sender_reject_reason)
+
 
 class RejectUnverifiedRecipient(_RejectUnverified):
     name = "reject_unverified_recipient"
@@ -47,6 +86,13 @@ class RejectUnverifiedRecipient(_RejectUnverified):
 
     def action(self) -> str:
         return str(self.environment.settings.unverified_recipient_tempfail_action)
+
+    def codes(self) -> tuple[int, int]:
+        settings = self.environment.settings
+        return settings.unverified_recipient_reject_code, settings.unverified_recipient_defer_code
+
+    def reason(self) -> str:
+        return str(self.environment.settings.unverified_recipient_reject_reason)
 
 
 RESTRICTIONS = (RejectUnverifiedSender, RejectUnverifiedRecipient)

@@ -1,1 +1,0 @@
-"""Berkeley DB files, hash and tree, read and written without the library."""
