@@ -251,7 +251,7 @@ class Delivery:
     async def _carry(self, session: Session, keep: bool) -> Transaction:
         desk, request, tally = self._desk, self._request, self._tally
         tally.connected, tally.use = desk.seconds(), session.uses
-        transaction = transaction_for(request, tally.left, session.offers, self._parameters)
+        transaction = transaction_for(request, tally.left, session.offers, self._parameters, bool(session.login))
         transaction.last = not keep
         content = None
         if request.probe:

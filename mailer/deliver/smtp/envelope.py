@@ -40,23 +40,29 @@ def _path(address: str, parameters: ClientParameters) -> bytes:
 
 
 def transaction_for(
-    request: DeliveryRequest, recipients: list[Recipient], offers: Offers, parameters: ClientParameters
+    request: DeliveryRequest,
+    recipients: list[Recipient],
+    offers: Offers,
+    parameters: ClientParameters,
+    logged_in: bool = False,
 ) -> Transaction:
-    """All that is said of a message before its content."""
+    """All that is said of a message before its content. :param logged_in: whether the session is authenticated."""
     envelope = request.envelope
     preamble: tuple[tuple[bytes, Step], ...] = ()
     if parameters.send_xforward and offers.xforward:
         preamble = tuple(xforward_commands(envelope.client, envelope.source, offers.xforward, request.queue_id))
     smtputf8 = envelope.smtputf8 and offers.smtputf8
     return Transaction(
-        mail_command(request, offers, parameters),
+        mail_command(request, offers, parameters, logged_in),
         [rcpt_command(each, offers, parameters, smtputf8) for each in recipients],
         preamble=preamble,
     )
 
 
-def mail_command(request: DeliveryRequest, offers: Offers, parameters: ClientParameters) -> bytes:
-    """MAIL FROM, with what the server understands of SIZE, BODY, RET, ENVID and SMTPUTF8."""
+def mail_command(
+    request: DeliveryRequest, offers: Offers, parameters: ClientParameters, logged_in: bool = False
+) -> bytes:
+    """MAIL FROM, with what the server understands of SIZE, BODY, RET, ENVID, SMTPUTF8 and AUTH."""
     envelope = request.envelope
     command = b"MAIL FROM:<%s>" % _path(envelope.sender, parameters)
     if not offers.esmtp:
@@ -72,6 +78,8 @@ def mail_command(request: DeliveryRequest, offers: Offers, parameters: ClientPar
             command += b" RET=" + envelope.ret.encode("ascii")
     if offers.smtputf8 and envelope.smtputf8:
         command += b" SMTPUTF8"
+    if logged_in and parameters.send_dummy_mail_auth:
+        command += b" AUTH=<>"
     return command
 
 

@@ -62,6 +62,7 @@ class ClientParameters:
     pix_threshold_time: float = 500.0
     pix_delay_time: float = 10.0
     send_xforward: bool = False
+    send_dummy_mail_auth: bool = False
     quote_rfc821_envelope: bool = True
     verify_target: str = "rcpt"
     line_length_limit: int = 998
@@ -146,6 +147,7 @@ def smtp_parameters(settings: Any) -> ClientParameters:
         pix_threshold_time=settings.smtp_pix_workaround_threshold_time,
         pix_delay_time=settings.smtp_pix_workaround_delay_time,
         send_xforward=settings.smtp_send_xforward_command,
+        send_dummy_mail_auth=settings.smtp_send_dummy_mail_auth,
         quote_rfc821_envelope=settings.smtp_quote_rfc821_envelope,
         verify_target=settings.smtp_address_verify_target,
         line_length_limit=settings.smtp_line_length_limit,
@@ -199,6 +201,7 @@ def lmtp_parameters(settings: Any) -> ClientParameters:
         pix_threshold_time=settings.lmtp_pix_workaround_threshold_time,
         pix_delay_time=settings.lmtp_pix_workaround_delay_time,
         send_xforward=settings.lmtp_send_xforward_command,
+        send_dummy_mail_auth=settings.lmtp_send_dummy_mail_auth,
         quote_rfc821_envelope=settings.lmtp_quote_rfc821_envelope,
         verify_target=settings.lmtp_address_verify_target,
         line_length_limit=settings.lmtp_line_length_limit,

@@ -17,7 +17,7 @@ _STEPS = {
     Step.HELO: "performing the HELO handshake",
     Step.LHLO: "performing the LHLO handshake",
     Step.STARTTLS: "receiving the STARTTLS response",
-    Step.AUTH: "authenticating with the server",
+    Step.AUTH: "performing the EHLO handshake",
     Step.XFORWARD_NAME: "sending XFORWARD name/address",
     Step.XFORWARD_HELO: "sending XFORWARD protocol/helo_name",
     Step.MAIL: "sending MAIL FROM",

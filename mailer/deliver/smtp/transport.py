@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
+from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
@@ -13,13 +15,17 @@ from mailer.deliver.smtp.desk import Desk
 from mailer.deliver.smtp.destination import known_ports
 from mailer.deliver.smtp.encryption import Encryption
 from mailer.deliver.smtp.flags import parse_flags
+from mailer.deliver.smtp.login import Login
+from mailer.deliver.smtp.login_parameters import LoginParameters, lmtp_login_parameters, smtp_login_parameters
 from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
+from mailer.deliver.smtp.policy import Policy
 from mailer.deliver.smtp.tls_parameters import TlsParameters, lmtp_tls_parameters, smtp_tls_parameters
 from mailer.deliver.smtp.tls_policies import TlsPolicies
 from mailer.deliver.statusfilter import filtered
 from mailer.interfaces.transport import ITransport
 from mailer.message.delivery import DeliveryRequest
 from mailer.net.own_addresses import own_addresses
+from mailer.tables.match import StringList
 from mailer.tls.client import ClientTls
 
 __all__ = ["SmtpTransport", "build_lmtp", "build_smtp"]
@@ -39,7 +45,9 @@ class SmtpTransport:
         self._desk.pool.close()
 
 
-def _build(argument: Sequence[str], context: Any, parameters: ClientParameters, tls: TlsParameters) -> Any:
+def _build(
+    argument: Sequence[str], context: Any, parameters: ClientParameters, tls: TlsParameters, login: LoginParameters
+) -> Any:
     settings, tables = context.settings, context.tables
     try:
         flags = parse_flags(argument)
@@ -55,6 +63,10 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters, 
     )
     contexts = ClientTls(tls.context, settings, context.log, context.reactor.seconds)
     encryption = Encryption(tls, policies, contexts, context.log)
+    login.check()
+    policy: Policy = encryption
+    if login.enabled:
+        policy = _logging_in(encryption, login, context)
     desk = encryption.desk = Desk(
         parameters,
         context.reactor,
@@ -63,7 +75,7 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters, 
         context.dns,
         callers=context.connections,
         flags=flags,
-        policy=encryption,
+        policy=policy,
         is_own=own.__contains__,
         ports=known_ports(settings.known_tcp_ports),
         ehlo_keywords=maps(parameters.discard_keyword_maps),
@@ -75,11 +87,38 @@ def _build(argument: Sequence[str], context: Any, parameters: ClientParameters, 
     return filtered(SmtpTransport(desk), parameters.delivery_status_filter, name, context)
 
 
+def _logging_in(inner: Policy, login: LoginParameters, context: Any) -> Login:
+    settings, reactor = context.settings, context.reactor
+
+    def in_thread(function: Any, *arguments: Any) -> Any:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+
+    async def is_local(domain: str) -> bool:
+        return bool(await context.addressing.address_class(domain) == "local")
+
+    wanted = login.mechanism_filter
+    return Login(
+        inner,
+        login,
+        context.tables.maps(login.password_maps, login.name),
+        StringList(wanted, context, login.name.replace("password_maps", "mechanism_filter")) if wanted else None,
+        context.log,
+        in_thread,
+        os.urandom,
+        settings.recipient_delimiter,
+        is_local if context.addressing is not None else None,
+    )
+
+
 def build_smtp(argument: Sequence[str], context: Any) -> Any:
     """The ``smtp`` command of master.cf."""
-    return _build(argument, context, smtp_parameters(context.settings), smtp_tls_parameters(context.settings))
+    settings = context.settings
+    login = smtp_login_parameters(settings)
+    return _build(argument, context, smtp_parameters(settings), smtp_tls_parameters(settings), login)
 
 
 def build_lmtp(argument: Sequence[str], context: Any) -> Any:
     """The ``lmtp`` command of master.cf."""
-    return _build(argument, context, lmtp_parameters(context.settings), lmtp_tls_parameters(context.settings))
+    settings = context.settings
+    login = lmtp_login_parameters(settings)
+    return _build(argument, context, lmtp_parameters(settings), lmtp_tls_parameters(settings), login)

@@ -16,7 +16,8 @@ _MOST_ARGUMENTS = 64
 
 @dataclass(slots=True)
 class Offers:
-    """The extensions offered. ``size_limit`` is in octets, 0 for none; ``bad_size`` a SIZE argument that is no number."""
+    """The extensions offered. ``size_limit`` is in octets, 0 for none; ``bad_size`` a SIZE argument that is no number.
+    ``auth`` is None if AUTH is not offered at all."""
 
     esmtp: bool = False
     host: str = ""
@@ -28,7 +29,7 @@ class Offers:
     bad_size: str = ""
     smtputf8: bool = False
     starttls: bool = False
-    auth: tuple[str, ...] = ()
+    auth: tuple[str, ...] | None = None
     xforward: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -43,7 +44,7 @@ def _size(offers: Offers, words: list[str]) -> None:
 
 def _auth(offers: Offers, words: list[str]) -> None:
     # AUTH=LOGIN is how old servers said it; both forms may occur, one after the other.
-    offers.auth = tuple(dict.fromkeys(offers.auth + tuple(words)))
+    offers.auth = tuple(dict.fromkeys((offers.auth or ()) + tuple(words)))
 
 
 def _xforward(offers: Offers, words: list[str]) -> None:
