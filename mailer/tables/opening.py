@@ -6,7 +6,7 @@ by asking another process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +54,7 @@ class Tables:
         self._depth = 0
         self._strict = strict
         self._secured: Tables | None = None
+        self._shared: dict[Hashable, Any] = {}
 
     def open(self, spec: str) -> Any:
         table = self._tables.get(spec)
@@ -70,7 +71,14 @@ class Tables:
         if self._secured is None:
             self._secured = Tables(self._context, replace(self.options, secure=True), self._types, self._strict)
             self._secured.problems = self.problems
+            self._secured._shared = self._shared
         return self._secured
+
+    def share(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        found = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = make()
+        return found
 
     def close(self) -> None:
         if self._secured is not None:
@@ -78,6 +86,9 @@ class Tables:
         tables, self._tables = self._tables, {}
         for table in tables.values():
             table.close()
+        for thing in self._shared.values():
+            thing.close()
+        self._shared.clear()
 
     def build(self, spec: str) -> Any:
         """Open a table anew. :raise ConfigError: it cannot be opened."""

@@ -106,6 +106,8 @@ class Watched(Generic[Content]):
     def _load(self) -> None:
         try:
             result = self._read()
+        except BlockingIOError:
+            return  # somebody who writes holds its lock; the next look is soon enough
         except (OSError, ConfigError) as error:
             self._complain(error)
         else:
@@ -118,7 +120,7 @@ class Watched(Generic[Content]):
         self._loading = False
         if success:
             self._take(*result)
-        else:
+        elif not result.check(BlockingIOError):
             self._complain(result.value)
 
     def _take(self, new: tuple[int, ...], content: Content, warnings: list[str]) -> None:

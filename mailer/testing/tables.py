@@ -6,7 +6,7 @@ over. ``TableContract`` is what every table promises, as tests: subclass it and 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from zope.interface import implementer
@@ -105,6 +105,7 @@ class MemoryTables:
     def __init__(self, tables: Mapping[str, Any] | None = None, options: TableOptions | None = None) -> None:
         self.options = options or TableOptions()
         self.problems: list[str] = []
+        self._shared: dict[Hashable, Any] = {}
         self._tables: dict[str, Any] = {
             spec: MemoryTable(table, spec) if isinstance(table, Mapping) else table
             for spec, table in (tables or {}).items()
@@ -118,6 +119,11 @@ class MemoryTables:
 
     def secured(self) -> Any:
         return self
+
+    def share(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     def close(self) -> None:
         """The tables belong to the test."""

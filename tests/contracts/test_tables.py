@@ -168,15 +168,6 @@ class TestBtree(WrittenContract):
     type = "btree"
 
 
-class TestHashSourceText(OpenedContract):
-    """hash: without its package, beside its source text."""
-
-    def build(self, tmp_path):
-        from mailer.tables.berkeley import _table
-
-        return _table("hash", str(self.written(tmp_path, ENTRY)), self.context(), lambda: None)
-
-
 #: Types whose contract is not tested above: one never finds, one is empty when opened.
 WITHOUT = {"fail", "internal"}
 

@@ -136,9 +136,8 @@ def debian(mta):
     (place / "aliases").write_text(f"postmaster: root\nroot: {USER}\nteam: {USER}, gone\nfile: {place}/spool/file\n")
     (place / "spool").mkdir()
     (place / "spool").chmod(0o1777)
-    # With the Python package for it newaliases makes the database; without it the text is read, which the log says.
-    made = server.tool("newaliases", check=False)
-    assert made.returncode == 0 or b"needs the Python package berkeleydb" in made.stderr
+    server.tool("newaliases")
+    assert (place / "aliases.db").exists()
     return server.start()
 
 

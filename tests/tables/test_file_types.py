@@ -16,9 +16,7 @@ from mailer.config.errors import ConfigError
 from mailer.interfaces.table import ITableMaker, ITableWriter, TableOptions
 from mailer.message.status import TemporaryError
 from mailer.plugins.registry import installed
-from mailer.tables import berkeley
 from mailer.tables.cdb import _image, _Reader
-from mailer.testing.tables import answer
 
 
 def usable(type):
@@ -26,7 +24,7 @@ def usable(type):
         installed(ITableMaker, "lookup table type").find(type).load()
     except ConfigError:
         return False
-    return type == "cdb" or type == "lmdb" or berkeley._library() is not None
+    return True
 
 
 ALL = [
@@ -289,44 +287,55 @@ class TestCdb:
             write("cdb", [], create=False)
 
 
-class TestWithoutBerkeleyDb:
-    """An existing main.cf names hash: files, and the package is not there."""
+class TestBerkeley:
+    def test_a_locked_file_is_left_for_the_next_look(self, make_bench, write, tmp_path):
+        """postmap of Postfix truncates and fills the file in place, under its lock."""
+        write("hash", [("a", "1")])
+        reader = make_bench()
+        spec = f"hash:{tmp_path / 't'}"
+        assert reader.ask(spec, "a") == "1"
+        full = (tmp_path / "t.db").read_bytes()
+        with open(tmp_path / "t.db", "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.truncate()
+            reader.clock.advance(1)
+            assert reader.ask(spec, "a") == "1"
+            file.write(full.replace(b"1\0\1a\0", b"2\0\1a\0"))
+            file.flush()
+        reader.clock.advance(1)
+        assert reader.ask(spec, "a") == "2"
+        assert reader.lines == []
 
-    @pytest.fixture
-    def table(self, bench, tmp_path):
-        return lambda name="t": berkeley._table("hash", str(tmp_path / name), bench.context, lambda: None)
+    def test_owner_and_permissions_of_an_existing_file_stay(self, write, tmp_path):
+        write("hash", [("a", "1")])
+        os.chmod(tmp_path / "t.db", 0o600)
+        write("hash", [("a", "2")])
+        assert os.stat(tmp_path / "t.db").st_mode & 0o777 == 0o600
 
-    def test_the_source_text_is_read_and_that_is_said(self, bench, table, tmp_path):
-        (tmp_path / "t").write_text("Key value\n")
-        found = table()
-        assert answer(found.lookup("KEY")) == "value"
-        assert found.name == f"hash:{tmp_path / 't'}"
-        assert bench.lines == [
-            f"warning hash:{tmp_path / 't'} needs the Python package berkeleydb (pip install mailer[berkeleydb]);"
-            f" reading its source text {tmp_path / 't'} instead"
-        ]
+    def test_a_link_stays_one(self, bench, write, tmp_path):
+        (tmp_path / "real").mkdir()
+        write("hash", [("a", "1")], name="real/t")
+        (tmp_path / "t.db").symlink_to(tmp_path / "real" / "t.db")
+        write("hash", [("a", "2")])
+        assert (tmp_path / "t.db").is_symlink()
+        assert bench.ask(f"hash:{tmp_path / 'real' / 't'}", "a") == "2"
 
-    def test_alias_files_are_read_as_such(self, bench, table, tmp_path):
-        (tmp_path / "t").write_text('Root: me, you\n"quo ted": x\nroot: again\nnoval:\n')
-        bench.context.settings.alias_maps = (f"hash:{tmp_path / 't'}",)
-        found = table()
-        assert [answer(found.lookup(key)) for key in ("ROOT", "quo ted", "root:")] == ["me, you", "x", None]
-        assert bench.lines[1:] == [
-            f'warning {tmp_path / "t"}: duplicate entry: "root"',
-            f"warning {tmp_path / 't'}, line 4: need name:value pair",
-        ]
-
-    def test_without_text_the_command_is_named(self, table):
-        with pytest.raises(ConfigError) as caught:
-            table()
-        assert str(caught.value) == (
-            "lookup table type hash needs the Python package berkeleydb (pip install mailer[berkeleydb])"
-        )
-
-    def test_writing_names_the_command(self, bench, tmp_path, monkeypatch):
-        monkeypatch.setattr(berkeley, "_library", lambda: None)
-        with pytest.raises(ConfigError, match=r"pip install mailer\[berkeleydb\]"):
-            berkeley.hash_writer(str(tmp_path / "t"), bench.context, TableOptions(), True)
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+    def test_where_the_directory_is_not_ours_the_file_is_rewritten(self, bench, write, tmp_path):
+        write("hash", [(f"key{number}", "1") for number in range(500)])
+        for path in [tmp_path, *tmp_path.parents]:
+            path.chmod(path.stat().st_mode | 0o055)
+        os.chown(tmp_path / "t.db", 65534, 65534)
+        before = os.stat(tmp_path / "t.db").st_ino
+        os.seteuid(65534)
+        try:
+            write("hash", [("a", "2")])
+            with pytest.raises(ConfigError, match="Permission denied"):
+                write("hash", [("a", "2")], name="another")
+        finally:
+            os.seteuid(0)
+        assert os.stat(tmp_path / "t.db").st_ino == before
+        assert list(bench.tables.open(f"hash:{tmp_path / 't'}").items()) == [("a", "2")]
 
 
 def test_locks_are_of_the_kind_that_postfix_uses(tmp_path):

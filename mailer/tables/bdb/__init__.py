@@ -1,0 +1,1 @@
+"""Berkeley DB files, hash and tree, read and written without the library."""
