@@ -46,8 +46,6 @@ SUPPORTED = frozenset(
         "authorized_flush_users",
         "authorized_mailq_users",
         "authorized_verp_clients",
-        "berkeley_db_create_buffer_size",
-        "berkeley_db_read_buffer_size",
         "biff",
         "body_checks",
         "body_checks_size_limit",
