@@ -89,6 +89,26 @@ class ServerConnection(Protocol):
 
     # What the session asks for.
 
+    async def preface(self, length: Callable[[bytes], int], most: int, seconds: float) -> bytes:
+        """What comes before SMTP begins.
+
+        :param length: tells its length from what has come so far, 0: not yet; is given no more than ``most`` octets.
+        :param seconds: for all of it. :raise: what ``length`` raises, Lost, TimedOut.
+        """
+        machine = self.machine
+        ordinary = self.timeout, self.per_request
+        self.timeout, self.per_request = seconds, True
+        self.deadline = self._sweep.seconds() + seconds
+        while True:
+            octets = machine.peek(most)
+            count = length(octets) if octets else 0
+            if count:
+                break
+            await self._more()
+        self.timeout, self.per_request = ordinary
+        self.deadline = NEVER
+        return machine.take(count)
+
     async def line(self) -> bytes:
         """The next command line, without its line end.
 
@@ -138,13 +158,15 @@ class ServerConnection(Protocol):
             else:
                 self._encrypt(self._layer, octets)
 
-    async def start_tls(self, layer: TlsLayer, timeout: float) -> None:
+    async def start_tls(self, layer: TlsLayer, timeout: float, fresh: bool = False) -> None:
         """Say what there is to say, forget what came too early (RFC 3207 4.2), and shake hands.
 
         :param timeout: seconds for each step of it.
+        :param fresh: TLS begins with the connection, so what has come is its beginning.
         :raise TlsFailed, Lost, TimedOut: there is no connection any more.
         """
         self.flush()
+        early = self.machine.take(self.machine.pending) if fresh else b""
         self.machine.discard_input()
         self._layer = layer
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
@@ -152,6 +174,10 @@ class ServerConnection(Protocol):
             set_no_delay(True)
         ordinary = self.timeout, self.per_request
         self.timeout, self.per_request = timeout, False
+        if early:
+            self._decrypt(layer, early)
+            if self.tls_failure is not None:
+                raise self.tls_failure
         while not layer.established:
             await self._more()
             if self.tls_failure is not None:

@@ -39,7 +39,7 @@ async def wrap(session: SmtpSession, limited: bool) -> bool:
             " initialization failed. For details see earlier warnings in your logs."
         )
         return False
-    await encrypt(session, layer, limited)
+    await encrypt(session, layer, limited, fresh=True)
     return not session.closing
 
 
@@ -50,9 +50,10 @@ async def too_many_sessions(session: SmtpSession) -> bool:
     return bool(limit) and await service.anvil.newtls(service.name, session.client.address, 0) > limit
 
 
-async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool) -> bool:
+async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool, fresh: bool = False) -> bool:
     """Shake hands.
 
+    :param fresh: nothing has been said before.
     :return: False if the client is over its limit. ``session.closing`` then, or if its certificate is of no use.
     :raise Lost: there is no connection any more; the log says why.
     """
@@ -60,7 +61,7 @@ async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool) -> bool:
     tls, log = service.tls, service.log
     if tls.logging.trace:
         log.info(f"setting up TLS connection from {session.printable}")
-    await _shake_hands(session, layer)
+    await _shake_hands(session, layer, fresh)
     encrypted = tls.describe(layer)
     session.state.tls = encrypted
     session.must_encrypt = False
@@ -74,10 +75,10 @@ async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool) -> bool:
     return True
 
 
-async def _shake_hands(session: SmtpSession, layer: TlsLayer) -> None:
+async def _shake_hands(session: SmtpSession, layer: TlsLayer, fresh: bool) -> None:
     log = session.service.log
     try:
-        await session.connection.start_tls(layer, session.service.tls.timeout)
+        await session.connection.start_tls(layer, session.service.tls.timeout, fresh)
     except TlsFailed as failure:
         log.info(f"SSL_accept error from {session.printable}: -1")
         for problem in failure.problems:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.message.status import TemporaryError
 from mailer.receive import lines
 from mailer.receive.encryption import wrap
+from mailer.receive.upstream import introduced
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
@@ -18,6 +19,8 @@ __all__ = ["admit", "farewell", "greet", "listed"]
 async def greet(session: SmtpSession) -> bool:
     """:return: whether there will be a session."""
     service = session.service
+    if service.upstream is not None and not await introduced(session, service.upstream):
+        return False
     client = session.client
     found = await service.peers.look_up(client.address)
     if found.warning:

@@ -15,6 +15,7 @@ from mailer.receive.keywords import EhloKeywords
 from mailer.receive.origin import HeaderContext, overrides
 from mailer.receive.peername import PeerNames
 from mailer.receive.received import ReceivedHeader
+from mailer.receive.upstream import Upstream
 from mailer.tables.match import AddressList, DomainList, StringList, matches_subdomains
 from mailer.tls.server import ServerTls
 
@@ -63,6 +64,12 @@ class Service:
         self.origin = HeaderContext(context)
         sni = settings.tls_server_sni_maps
         names = context.tables.maps(sni, "tls_server_sni_maps") if sni else None
+        proxied = settings.smtpd_upstream_proxy_protocol
+        self.upstream = (
+            Upstream(settings.smtpd_upstream_proxy_timeout, settings.inet_protocols)
+            if proxied and not stand_alone
+            else None
+        )
         self.tls = ServerTls(settings, context.log, names, clock, stand_alone)
         self.footer = RejectFooter(settings, context.seconds, context.log)
 

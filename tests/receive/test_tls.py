@@ -377,6 +377,22 @@ def test_wrapper_mode(files):
     ]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_wrapper_mode_behind_a_load_balancer(files, at_once):
+    server = Server(files.main(smtpd_tls_wrappermode="yes", smtpd_upstream_proxy_protocol="haproxy"))
+    peer = server.connect()
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1111 465\r\n"
+    if at_once:
+        say = peer.say
+        peer.say = lambda octets: (setattr(peer, "say", say), say(header + octets))[1]
+    else:
+        assert peer.say(header) == b""
+    client = Encrypted(peer)
+    assert client.text == b"220 mail.example ESMTP Postfix\r\n"
+    assert b"250 CHUNKING" in client.say(HELLO)
+    assert server.log.lines[0] == "info connect from unknown[192.0.2.1]"
+
+
 def test_wrapper_mode_without_a_certificate(files):
     server = Server(files.main(smtpd_tls_wrappermode="yes", smtpd_tls_chain_files="/nonexistent"))
     peer = server.connect()

@@ -120,6 +120,12 @@ class ServerMachine:
         self._start = 0
         self._skipping = False
 
+    def take(self, count: int) -> bytes:
+        """Up to ``count`` octets that are no command: what comes before SMTP begins."""
+        octets = self._input[self._start : self._start + count]
+        self._start += len(octets)
+        return octets
+
     def peek(self, count: int) -> bytes:
         """Up to ``count`` octets that wait behind the last line."""
         return self._input[self._start : self._start + count]
