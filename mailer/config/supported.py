@@ -501,6 +501,8 @@ SUPPORTED = frozenset(
         "smtpd_tls_security_level",
         "smtpd_tls_session_cache_timeout",
         "smtpd_tls_wrappermode",
+        "smtpd_upstream_proxy_protocol",
+        "smtpd_upstream_proxy_timeout",
         "smtpd_use_tls",
         "smtputf8_autodetect_classes",
         "smtputf8_enable",
