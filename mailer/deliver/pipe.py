@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from mailer.deliver.command.command import Command
 from mailer.deliver.command.environment import exported
-from mailer.deliver.command.verdict import verdict
+from mailer.deliver.command.verdict import diagnostic, verdict
 from mailer.deliver.hands.hands import Hands
 from mailer.deliver.loops import DeliveredTo
 from mailer.deliver.pipe_arguments import NotAnAddress, UnknownMacro, expand
@@ -78,18 +78,20 @@ class PipeTransport:
             self._log.warning(f"pipe_command_{result.expired.replace(' ', '_')}: {result.expired} time limit exceeded")
         status, text = verdict(pipe.arguments[0], result, "pipe")
         if not status.startswith("2") or result.code:
-            return self._failed(request, status, text)
+            return self._failed(request, status, text, diagnostic(result, text))
         action = "delivered" if "X" in pipe.flags else "relayed"
         told = f" ({text[:_MOST_TOLD].rstrip()})" if text else ""
         return Outcome.sent(f"delivered via {self._name} service{told}", relay=self._name, action=action)
 
-    def _failed(self, request: DeliveryRequest, status: str, text: str) -> Outcome:
+    def _failed(self, request: DeliveryRequest, status: str, text: str, diagnostic: str = "") -> Outcome:
+        """:param diagnostic: the command's own words."""
         if status.startswith("2"):
             self._log.warning(f'bounce_append: ignoring dsn code "{status}"')
             status = "5.0.0"
         if request.probe:
             return Outcome(Fate.UNDELIVERABLE, status, text, self._name)
-        return Outcome(Fate.DEFERRED if status.startswith("4") else Fate.BOUNCED, status, text, self._name)
+        fate = Fate.DEFERRED if status.startswith("4") else Fate.BOUNCED
+        return Outcome(fate, status, text, self._name, diagnostic=diagnostic, diagnostic_type="x-unix")
 
     def _complaint(self, error: Exception) -> str:
         if isinstance(error, NotAnAddress):

@@ -75,6 +75,7 @@ class Outcome:
     command)``. ``relay`` is the log's ``relay=``: ``mx.example[192.0.2.1]:25``, ``local``, ``virtual`` or ``none``.
     ``connected`` is when the transport was ready to hand the message over (None: it never was), for ``delays=``.
     ``remote_mta`` (a host name) and ``diagnostic`` (the peer's reply, verbatim) feed the DSN; both may be empty.
+    ``diagnostic_type`` says whose words it is: an SMTP server's, or a command's (``x-unix``).
     ``action`` overrides the DSN action (``delivered``, ``relayed``, ``expanded``) for SENT: a relay that does not pass
     DSN on reports ``relayed``. ``dsn_passed_on`` says that the next host has taken over success notices.
     ``conn_use`` is how many deliveries the connection has served, this one included (the log names it from 2 on).
@@ -90,6 +91,7 @@ class Outcome:
     action: str = ""
     dsn_passed_on: bool = False
     conn_use: int = 1
+    diagnostic_type: str = "smtp"
 
     @classmethod
     def sent(cls, text: str, status: str = "2.0.0", **more: object) -> Outcome:

@@ -91,11 +91,11 @@ def _recipient(number: int, address: str, original: str = "", notify: int = 0, o
 
 def dump_outcome(outcome: Outcome) -> str:
     """What a later bounce or mailq needs of it."""
-    return _encode(
-        (outcome.fate.value, outcome.status, outcome.text, outcome.relay, outcome.remote_mta, outcome.diagnostic)
-    )
+    row = (outcome.fate.value, outcome.status, outcome.text, outcome.relay, outcome.remote_mta, outcome.diagnostic)
+    return _encode(row if outcome.diagnostic_type == "smtp" else (*row, outcome.diagnostic_type))
 
 
 def load_outcome(text: str) -> Outcome:
-    fate, status, reason, relay, remote_mta, diagnostic = json.loads(text)
-    return Outcome(Fate(fate), status, reason, relay, remote_mta=remote_mta, diagnostic=diagnostic)
+    fate, status, reason, relay, remote_mta, diagnostic, *kind = json.loads(text)
+    more = {"diagnostic_type": kind[0]} if kind else {}
+    return Outcome(Fate(fate), status, reason, relay, remote_mta=remote_mta, diagnostic=diagnostic, **more)

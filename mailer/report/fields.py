@@ -50,7 +50,7 @@ def recipient_fields(
     if outcome.remote_mta:
         yield f"Remote-MTA: dns; {outcome.remote_mta}"
     if outcome.diagnostic:
-        yield wrap(f"Diagnostic-Code: smtp; {_one_line(outcome.diagnostic)}")
+        yield wrap(f"Diagnostic-Code: {outcome.diagnostic_type}; {_one_line(outcome.diagnostic)}")
     else:
         yield wrap(f"Diagnostic-Code: X-{mail_name}; {_one_line(reason)}")
     if until is not None:

@@ -87,12 +87,12 @@ class ActiveMessage(Message):
             or self.entry.expired
         )
 
-    def note(self, recipient: Recipient, outcome: Outcome) -> None:
-        """A recipient's fate is known."""
+    def note(self, recipient: Recipient, outcome: Outcome, shown: Recipient | None = None) -> None:
+        """A recipient's fate is known. :param shown: what the recipient turned out to be (an alias' member)."""
         fate = outcome.fate
         if self.everything or (fate is Fate.SENT and recipient.notify & Notify.SUCCESS):
             self.notices = self.notices or []
-            self.notices.append((recipient, outcome))
+            self.notices.append((shown or recipient if self.everything else recipient, outcome))
         if fate is Fate.DEFERRED:
             self.deferred += 1
         elif fate is Fate.BOUNCED:
@@ -101,8 +101,18 @@ class ActiveMessage(Message):
             return
         failures = self.deferred + self.bounced
         if failures == 1:
-            self.failed = [(recipient, outcome)]
+            self.failed = [(shown or recipient, outcome)]
         elif self.failed is not None:
-            self.failed.append((recipient, outcome))
+            self.failed.append((shown or recipient, outcome))
             if failures > _REMEMBERED:
                 self.failed = None
+
+    def note_parts(self, parts: list[tuple[Recipient, Outcome]], fate: Fate) -> None:
+        """What a recipient turned out to be had other members, too. :param fate: the recipient's own.
+
+        Reports tell of all members that failed as the recipient did, and of everybody if everything is to be told.
+        """
+        if self.everything:
+            self.notices = (self.notices or []) + parts
+        if self.failed is not None and fate in (Fate.BOUNCED, Fate.DEFERRED):
+            self.failed += [part for part in parts if part[1].fate is fate]

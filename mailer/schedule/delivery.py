@@ -30,6 +30,8 @@ __all__ = ["Delivery", "Desk"]
 _faults = Logger()
 
 _UNKNOWN = Outcome.deferred("unknown mail transport error", "4.3.0")
+#: Of how many parts of one recipient (an alias' members) a report tells.
+_MOST_PARTS = 1000
 _PROBED = {
     Fate.SENT: Fate.DELIVERABLE,
     Fate.DEFERRED: Fate.UNDELIVERABLE,
@@ -64,6 +66,7 @@ class Delivery:
         "_coroutine",
         "_desk",
         "_log",
+        "_parts",
         "_request",
         "_turn",
         "_untold",
@@ -82,6 +85,7 @@ class Delivery:
         self.message: ActiveMessage = entry.message  # type: ignore[assignment]
         self._untold = {recipient.id: recipient for recipient in entry.recipients}
         self._turn = False
+        self._parts: list[tuple[Recipient, Outcome]] = []
         self.failure: tuple[str, str] | None = None
         self.unavailable = False
         self.unrecorded: list[tuple[int, Outcome]] = []
@@ -142,10 +146,14 @@ class Delivery:
             )
             return
         desk, message = self._desk, self.message
+        word = ""
         if message.probe or desk.soft_bounce:
-            outcome = self._adapted(outcome)
-        self._write(shown or recipient, outcome)
-        message.note(recipient, outcome)
+            outcome, word = self._adapted(outcome)
+        self._write(shown or recipient, outcome, word)
+        message.note(recipient, outcome, shown)
+        if self._parts:
+            parts, self._parts = self._parts, []
+            message.note_parts(parts, outcome.fate)
         if message.verification and desk.verifier is not None:
             desk.verifier.told(recipient, outcome)
         self.unrecorded.append((recipient.id, outcome))
@@ -153,14 +161,16 @@ class Delivery:
             self.save()
 
     def partial(self, shown: Recipient, outcome: Outcome) -> None:
+        word = ""
         if self.message.probe or self._desk.soft_bounce:
-            outcome = self._adapted(outcome)
-        self._write(shown, outcome)
+            outcome, word = self._adapted(outcome)
+        self._write(shown, outcome, word)
+        if len(self._parts) < _MOST_PARTS:
+            self._parts.append((shown, outcome))
 
-    def _write(self, recipient: Recipient, outcome: Outcome) -> None:
+    def _write(self, recipient: Recipient, outcome: Outcome, word: str) -> None:
         desk, request = self._desk, self._request
         queue_id, arrival = request.queue_id, self.message.entry.arrival
-        word = ""
         if self.message.verification and desk.verifier is not None:
             word = desk.verifier.word(outcome.fate)
         self._log.info(
@@ -171,12 +181,13 @@ class Delivery:
         if self.failure is None:
             self.failure = (status, reason)
 
-    def _adapted(self, outcome: Outcome) -> Outcome:
+    def _adapted(self, outcome: Outcome) -> tuple[Outcome, str]:
+        """What a probe or soft_bounce make of an outcome, and the log's word for it, if that is not the fate's own."""
         if self.message.probe:
-            return replace(outcome, fate=_PROBED.get(outcome.fate, outcome.fate))
+            return replace(outcome, fate=_PROBED.get(outcome.fate, outcome.fate)), ""
         if outcome.fate is Fate.BOUNCED:
-            return replace(outcome, fate=Fate.DEFERRED, status="4" + outcome.status[1:])
-        return outcome
+            return replace(outcome, fate=Fate.DEFERRED, status="4" + outcome.status[1:]), "SOFTBOUNCE"
+        return outcome, ""
 
     def save(self) -> None:
         """Tell the store what it does not know yet."""

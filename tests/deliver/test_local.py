@@ -13,6 +13,7 @@ from mailer.config.errors import ConfigError
 from mailer.deliver.command.command import Result
 from mailer.deliver.hands.hands import FileText
 from mailer.deliver.hands.identity import Identity
+from mailer.deliver.local.run import Run
 from mailer.deliver.local.spool import prepare
 from mailer.deliver.local.transport import LocalTransport, build
 from mailer.deliver.local.users import User
@@ -712,10 +713,19 @@ def test_passing_that_fails():
 # -- probes, fates, settings
 
 
-def test_probes():
+def test_probes(monkeypatch):
     place = Place({"al": "alice", "tool": "|/bin/x"}, mailbox_command_maps="hash:c", tables={"hash:c": {"bob": "/b"}})
     place.forward("carol", "ok@peer.example\n")
-    assert place.deliver("alice", "al", "bob", "carol", "nosuch", probe=True) == [
+    asked = ("alice", "al", "bob", "carol", "nosuch")
+    assert place.deliver(*asked, probe=True) == [
+        "alice 2.0.0 deliverable delivers to maildir",
+        "alice (al) 2.0.0 deliverable delivers to maildir",
+        "bob 2.0.0 deliverable delivers to command: /b",
+        f"ok@peer.example (carol@{HERE}) 2.0.0 deliverable forwards to ok@peer.example".replace("@" + HERE, ""),
+        'nosuch 5.1.1 undeliverable unknown user: "nosuch"',
+    ]
+    monkeypatch.setattr(Run, "verification", True)
+    assert place.deliver(*asked, probe=True) == [
         "alice 2.0.0 deliverable delivers to maildir",
         "al 2.0.0 deliverable aliased to alice",
         "bob 2.0.0 deliverable delivers to command: /b",

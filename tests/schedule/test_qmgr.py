@@ -373,7 +373,25 @@ def test_soft_bounce(world):
     one.smtp.fate = lambda request, recipient: Outcome.bounced("unknown user", "5.1.1")
     queue_id = one.send("b@y.test")
     assert one.state(queue_id) == "deferred" and one.reporter.told == []
-    assert "dsn=4.1.1, status=deferred (unknown user)" in one.lines("smtp")[0]
+    assert "dsn=4.1.1, status=SOFTBOUNCE (unknown user)" in one.lines("smtp")[0]
+
+
+def test_members_of_an_alias_are_reported_by_their_names(world):
+    one = world()
+    members = [Recipient(name, "list@y.test") for name in ("a@y.test", "b@y.test", "c@y.test")]
+
+    async def deliver(request, outcomes):
+        outcomes.partial(members[0], Outcome.sent("delivered"))
+        outcomes.partial(members[1], Outcome.bounced("unknown user", "5.1.1"))
+        outcomes.tell(request.recipients[0], Outcome.bounced("mailbox full", "5.2.2"), members[2])
+
+    one.smtp.deliver = deliver
+    one.send("list@y.test")
+    ((kind, _, results),) = one.reporter.told
+    assert (kind, sorted(results)) == (
+        "bounce",
+        [("b@y.test", "5.1.1", "unknown user"), ("c@y.test", "5.2.2", "mailbox full")],
+    )
 
 
 def test_dead_destination(world):

@@ -10,7 +10,7 @@ import re
 
 from mailer.deliver.command.command import Result
 
-__all__ = ["verdict", "visible"]
+__all__ = ["diagnostic", "verdict", "visible"]
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t\n]+|$)").match
 _SYSEXITS = {
@@ -58,6 +58,15 @@ def verdict(name: str, result: Result, program: str) -> tuple[str, str]:
         status, text = _SYSEXITS[result.code]
         return status, text + _said(result)
     return "5.3.0", f'Command died with status {result.code}: "{name}"{_said(result)}'
+
+
+def diagnostic(result: Result, text: str) -> str:
+    """What a report quotes as the command's own words: its output, if there was any, else what its end means.
+
+    :param text: as `verdict` gave it.
+    """
+    output = visible(result.output)
+    return output if output and f". Command output: {output}" in text else text
 
 
 def _said(result: Result) -> str:

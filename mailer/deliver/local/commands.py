@@ -9,7 +9,7 @@ from typing import Any
 
 from mailer.deliver.command.command import Command
 from mailer.deliver.command.environment import PATH
-from mailer.deliver.command.verdict import verdict
+from mailer.deliver.command.verdict import diagnostic, verdict
 from mailer.deliver.hands.identity import Identity, unprivileged
 from mailer.deliver.local.names import Names, clean, expanded
 from mailer.deliver.local.run import Run
@@ -56,9 +56,9 @@ class Commands:
             run.done(step.address, f"delivered to command: {command}")
         elif status.startswith("2"):
             self._log.warning(f'bounce_append: ignoring dsn code "{status}"')
-            run.failed(step.address, "5.0.0", text)
+            run.failed(step.address, "5.0.0", text, diagnostic(result, text))
         else:
-            run.failed(step.address, status, text)
+            run.failed(step.address, status, text, diagnostic(result, text))
 
     def _command(self, run: Run, step: Step, names: Names, command: str) -> Command:
         settings, envelope = self._settings, run.request.envelope

@@ -75,7 +75,7 @@ class Expansion:
             self._log.warning(f"alias database loop for {name}")
             run.failed(step.address, "5.4.6", f"alias database loop for {name}")
             return True
-        if run.request.probe:
+        if run.verification:
             run.would(step.address, f"aliased to {found.value}")
             return True
         run.expanded = run.expanded or ("delivered" if owner else "expanded")
@@ -133,9 +133,10 @@ class Expansion:
             if run.again("forward", path):
                 # Either the file names its user, whose mailbox that means, or all that it says has been done before.
                 return run.known("forward done", path)
-            if run.request.probe:
+            if run.verification:
                 run.would(step.address, f"forward via file: {path}")
                 return True
+            run.expanded = run.expanded or "expanded"
             # The extension is spent on a file that names it.
             left = unmatched if "forward" in self._settings.propagate and unmatched[1:] not in path else ""
             inside = replace(

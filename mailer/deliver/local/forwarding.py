@@ -36,7 +36,8 @@ class Forwarding:
         address = run.recipient.address
         for owner, addresses in run.forwards.items():
             if run.request.probe:
-                run.would(address, f"forwards to {','.join(addresses)}")
+                for each in addresses:
+                    run.would(each, f"forwards to {each}", hidden=bool(owner))
                 continue
             try:
                 queue_id = await self._submit(run, owner, addresses)

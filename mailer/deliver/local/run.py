@@ -42,6 +42,11 @@ class Run:
             return asked
         return asked & ~Notify.SUCCESS or Notify.NEVER
 
+    @property
+    def verification(self) -> bool:
+        """Whether somebody wants to know no more than that the address exists (address verification)."""
+        return self.request.envelope.probe == "address"
+
     def again(self, *what: Any) -> bool:
         """Whether this has been done before; from now on it has (duplicate_filter_limit bounds the memory)."""
         if what in self._seen:
@@ -61,14 +66,17 @@ class Run:
     def done(self, address: str, text: str) -> None:
         self.parts.append((self.shown(address), Outcome(Fate.SENT, "2.0.0", text, RELAY, action="delivered")))
 
-    def would(self, address: str, text: str) -> None:
-        """A probe's answer."""
-        self.parts.append((self.shown(address), Outcome(Fate.DELIVERABLE, "2.0.0", text, RELAY)))
+    def would(self, address: str, text: str, hidden: bool = False) -> None:
+        """A probe's answer. :param hidden: not to name the recipient that it was about."""
+        shown = Recipient(address, address) if hidden else self.shown(address)
+        self.parts.append((shown, Outcome(Fate.DELIVERABLE, "2.0.0", text, RELAY)))
 
-    def failed(self, address: str, status: str, text: str) -> None:
+    def failed(self, address: str, status: str, text: str, diagnostic: str = "") -> None:
+        """:param diagnostic: a command's own words."""
         lasting = Fate.DEFERRED if status.startswith("4") else Fate.BOUNCED
         fate = Fate.UNDELIVERABLE if self.request.probe else lasting
-        self.parts.append((self.shown(address), Outcome(fate, status, text, RELAY)))
+        more = {"diagnostic": diagnostic, "diagnostic_type": "x-unix"} if diagnostic else {}
+        self.parts.append((self.shown(address), Outcome(fate, status, text, RELAY, **more)))
 
     def tell(self, outcomes: Any) -> None:
         """The recipient's fate is its worst part's: what has to wait, else what failed, else the last."""
