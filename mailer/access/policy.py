@@ -108,7 +108,7 @@ class _Calling(ClientFactory):
 class PolicyClient:
     """The client of one server.
 
-    :param context: ``reactor`` (IReactorTCP, IReactorUNIX, IReactorTime), ``dns``, ``log``, ``settings`` (queue_directory).
+    :param context: ``reactor`` (IReactorTCP, IReactorUNIX, IReactorTime), ``dns``, ``log``, ``queue_directory``.
     """
 
     def __init__(self, server: PolicyServer, context: Any) -> None:
@@ -116,7 +116,7 @@ class PolicyClient:
         self._reactor = context.reactor
         self._dns = context.dns
         self._log = context.log
-        self._directory = context.settings.queue_directory
+        self._directory = context.queue_directory
         self._resting: list[_Connection] = []
         self._tidying: Any = None
 

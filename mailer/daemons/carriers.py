@@ -17,8 +17,11 @@ __all__ = ["Carriers"]
 
 
 class Carriers:
-    """``transports`` has an ITransport for each service name; ``problems`` says which services cannot work.
+    """``transports`` has an ITransport for each service name; ``broken`` says of services (``NAME/TYPE``) why they cannot
+    work.
 
+    :param addressing: IAddressing, for those that look up further addresses; None: there are none among them, nor any
+        that sends mail on.
     :param elsewhere: transports of other processes, for those of ours that pass recipients on.
     """
 
@@ -31,7 +34,7 @@ class Carriers:
     ) -> None:
         self._common = common
         self._addressing = addressing
-        self.problems: list[str] = []
+        self.broken: dict[str, str] = {}
         self.transports: dict[str, Any] = {}
         #: For transports that pass recipients on to others: filled when all are there.
         self._passing: dict[str, Any] = {}
@@ -47,7 +50,11 @@ class Carriers:
         try:
             self.transports[name] = self._transport(carrier)
         except ConfigError as error:
-            self.problems.append(f"{error} (mail for {name} will be deferred)")
+            self.broken[f"{name}/{carrier.service.type}"] = f"{error} (mail for {name} will be deferred)"
+
+    @property
+    def problems(self) -> list[str]:
+        return list(self.broken.values())
 
     def _transport(self, carrier: TransportPlan) -> Any:
         service, settings, common = carrier.service, carrier.settings, self._common
@@ -56,7 +63,7 @@ class Carriers:
             service.name,
             command,
             settings,
-            sink=common.sink(settings.cleanup_service_name),
+            sink=common.sink(settings.cleanup_service_name) if self._addressing is not None else None,
             addressing=self._addressing,
             transports=self._passing,
         )

@@ -40,6 +40,8 @@ class Shared:
     sweep: Any
     flush: Callable[[str], Awaitable[None]] | None
     verifier: Any = None
+    elsewhere: Any = None  # mailer.tables.opening.Tables: which tables other processes read
+    directory: str = ""  # see Context
 
 
 class Common:
@@ -61,9 +63,10 @@ class Common:
             log=shared.log.service(program, settings.syslog_name),
             name=name,
             dns=shared.dns,
+            directory=shared.directory,
             **more,
         )
-        tables = Tables(context)
+        tables = Tables(context, elsewhere=shared.elsewhere)
         self._tables.append(tables)
         return replace(context, tables=tables)
 

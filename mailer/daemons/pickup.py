@@ -19,7 +19,7 @@ __all__ = ["build_pickup", "returning"]
 
 def build_pickup(context: Context, reporter: Any) -> Pickup:
     """:param reporter: IReporter for messages that the sink refuses for good."""
-    queue = context.settings.queue_directory
+    queue = context.queue_directory
     return Pickup(context, maildrop_directory(queue), corrupt_directory(queue), returning(context, reporter))
 
 

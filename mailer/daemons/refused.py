@@ -22,6 +22,7 @@ class _FileTail:
     """Content in a file behind an envelope."""
 
     inline = None
+    filed = False
 
     def __init__(self, reactor: Any, path: str, start: int) -> None:
         self._reactor = reactor

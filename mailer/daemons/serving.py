@@ -12,16 +12,29 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
+from mailer.net.sharing import adopt
+
 __all__ = ["Serving"]
+
 
 _POLL = 0.05
 
 
-class Serving:
-    """:param reactor: IReactorSocket. :param sockets: those that are bound, by name; may change between calls."""
+def _adopt(reactor: Any, sock: socket.socket, factory: Any) -> Any:
+    return reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
 
-    def __init__(self, reactor: Any, sockets: Mapping[str, socket.socket]) -> None:
+
+def _adopt_shared(reactor: Any, sock: socket.socket, factory: Any) -> Any:
+    return adopt(reactor, sock, factory, one_by_one=True)
+
+
+class Serving:
+    """:param reactor: IReactorSocket. :param sockets: those that are bound, by name; may change between calls.
+    :param shared: the sockets were bound by another process, and others accept from them as well."""
+
+    def __init__(self, reactor: Any, sockets: Mapping[str, socket.socket], shared: bool = False) -> None:
         self._reactor = reactor
+        self._adopt = _adopt_shared if shared else _adopt
         self._sockets = sockets
         self._ports: dict[str, Any] = {}
         self._factories: list[Any] = []  # those that serve, and earlier ones whose sessions last
@@ -43,7 +56,7 @@ class Serving:
                 self._exchange(port, factory)
             else:
                 sock = self._sockets[name]
-                self._ports[name] = self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+                self._ports[name] = self._adopt(self._reactor, sock, factory)
 
     @staticmethod
     def _exchange(port: Any, factory: Any) -> None:

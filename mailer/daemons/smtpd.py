@@ -24,13 +24,22 @@ __all__ = ["SmtpdParts"]
 class SmtpdParts:
     """``factories`` has what serves each listener.
 
-    :raise ConfigError: a setting that a part depends on is wrong.
+    :param spare: a listener whose settings are wrong is left out, with its reason in ``broken`` (by ``NAME/TYPE``).
+    :raise ConfigError: a setting that a part depends on is wrong, and it is not to be left out.
     """
 
-    def __init__(self, common: Common, listeners: Iterable[Listener]) -> None:
+    def __init__(self, common: Common, listeners: Iterable[Listener], spare: bool = False) -> None:
         self._common = common
         self._access: list[Access] = []
-        self.factories = {listener: self._smtpd(listener) for listener in listeners}
+        self.factories: dict[Listener, SmtpdFactory] = {}
+        self.broken: dict[str, str] = {}
+        for listener in listeners:
+            try:
+                self.factories[listener] = self._smtpd(listener)
+            except ConfigError as error:
+                if not spare:
+                    raise
+                self.broken[f"{listener.service.name}/{listener.service.type}"] = str(error)
 
     def _smtpd(self, listener: Listener) -> SmtpdFactory:
         service, settings = listener.service, listener.settings

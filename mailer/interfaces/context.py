@@ -27,3 +27,9 @@ class Context:
     addressing: Any = None  # mailer.interfaces.addressing.IAddressing
     transports: Any = None  # ITransport by master.cf service name, for those that pass recipients on; filled after them
     connections: Any = None  # endpoint factory used for outgoing connections; None: the reactor's own
+    directory: str = ""  # the queue directory as this process sees it; "": as the settings say
+
+    @property
+    def queue_directory(self) -> str:
+        """Where relative paths (of sockets, of the queue's files) begin, inside a chroot or not."""
+        return self.directory or self.settings.queue_directory

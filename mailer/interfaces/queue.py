@@ -18,6 +18,9 @@ class IContent(Interface):
 
     size = Attribute("Length in octets (CRLF counted).")
     inline = Attribute("The whole content as bytes when it is small and at hand, else None.")
+    filed = Attribute(
+        "Whether it lies in the message's own file in the queue, where other processes can read it (bool)."
+    )
 
     def chunks(start=0):
         """An asynchronous iterator over the content from offset ``start``, in pieces of at most 64 KiB.

@@ -15,30 +15,25 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailer.config.errors import ConfigError
+from mailer.daemons.core import QueueCore
+from mailer.daemons.local import LocalSockets
 from mailer.daemons.parts import Shared
-from mailer.daemons.pickup import build_pickup, returning
 from mailer.daemons.serving import Serving
 from mailer.dns.resolver import Resolver
-from mailer.interfaces.context import Context
 from mailer.log.maillog import MailLog
 from mailer.master.binding import Binding
 from mailer.master.directories import prepare
-from mailer.master.local import LocalSockets
+from mailer.master.local import LocalBinding
 from mailer.master.parts import Parts
 from mailer.master.plan import Plan
 from mailer.master.sockets import CannotBind
 from mailer.net.sweep import Sweep
 from mailer.net.turn import quicken
-from mailer.queue.store import SqliteQueue
-from mailer.receive.anvil import Anvil
-from mailer.receive.pickup import received_locally
-from mailer.report.verification.verifier import Verifier
-from mailer.schedule.qmgr import Qmgr
 
 __all__ = ["SingleLayout"]
 
@@ -46,6 +41,7 @@ _fault = Logger()
 
 #: Seconds that sessions and deliveries in progress are given at the end.
 DRAIN_SECONDS = 10.0
+DELIVERY_SECONDS = 20.0
 #: How long the parts of an old configuration are kept for sessions that began with them, and how often that is looked at.
 _RETIRE_SECONDS = 3600.0
 _RETIRE_POLL = 60.0
@@ -67,13 +63,9 @@ class SingleLayout(Service):
         self._reload = reload
         settings = plan.configuration.settings
         self._syslog_name = settings.syslog_name
-        self._queue: SqliteQueue | None = None
-        self._qmgr: Qmgr | None = None
-        self._verifier: Verifier | None = None
+        self._core: QueueCore | None = None
         self._parts: Parts | None = None
-        self._pickup: Any = None
-        self._pickup_loop: LoopingCall | None = None
-        self._local: LocalSockets | None = None
+        self._local: LocalBinding | None = None
         self._ready = False
 
     def privilegedStartService(self) -> None:
@@ -88,7 +80,7 @@ class SingleLayout(Service):
         try:
             prepare(settings)
             self._binding.bind(self._plan)
-            self._local = LocalSockets(settings.queue_directory)
+            self._local = LocalBinding(settings.queue_directory)
         except (CannotBind, OSError) as error:
             self._log.fatal(str(error))
             self._maillog.drain()
@@ -103,29 +95,17 @@ class SingleLayout(Service):
         settings = plan.configuration.settings
         for problem in plan.problems:
             self._log.warning(str(problem))
-        context = Context(settings, reactor, self._seconds, self._maillog.service("qmgr", settings.syslog_name), "qmgr")
-        self._queue = SqliteQueue.for_context(context)
-        await self._queue.start()
-        anvil = Anvil(
-            reactor.seconds,
-            settings.anvil_rate_time_unit,
-            settings.smtpd_client_ipv4_prefix_length,
-            settings.smtpd_client_ipv6_prefix_length,
+        self._core = core = QueueCore(
+            settings, reactor, self._seconds, self._maillog, LocalSockets(self._local.sockets)
         )
-        dns, sweep, self._verifier = Resolver(reactor), Sweep(reactor), Verifier()
+        await core.open()
+        resolver, sweep = Resolver(reactor), Sweep(reactor)
         shared = Shared(
-            reactor, self._seconds, self._maillog, dns, self._queue, anvil, sweep, self._flush, self._verifier
+            reactor, self._seconds, self._maillog, resolver, core.queue, core.anvil, sweep, core.flush, core.verifier
         )
         self._parts = parts = Parts(plan, shared)
-        self._verifier.renew(parts.qmgr.verify_context())
         self._tell(parts)
-        self._requeue_through(parts)
-        inner = parts.qmgr
-        self._qmgr = Qmgr(
-            inner.context, self._queue, inner.addressing, parts.transports, inner.reporter, self._verifier
-        )
-        await self._qmgr.start()
-        self._start_pickup(parts)
+        await core.start(parts.qmgr, parts.transports, plan.pickup_interval)
         self._serve(parts)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reload))
@@ -137,27 +117,6 @@ class SingleLayout(Service):
     def _serve(self, parts: Parts) -> None:
         self._serving.listen(parts.factories)
         self._binding.keep(name for listener in parts.factories for name in listener.sockets)
-
-    async def _flush(self, domain: str) -> None:
-        if self._qmgr is not None:
-            await self._qmgr.flush(domain=domain)
-
-    def _requeue_through(self, parts: Parts) -> None:
-        """Requeued mail passes through cleaning as local mail does (postsuper -r)."""
-        context = parts.qmgr.pickup_context()
-        settings, seconds = context.settings, self._seconds
-
-        def received(queue_id: str) -> bytes:
-            return received_locally(settings.myhostname, settings.mail_name, os.getuid(), queue_id, seconds())
-
-        self._queue.requeue_through(context.sink, received)
-
-    def _start_pickup(self, parts: Parts) -> None:
-        self._pickup = build_pickup(parts.qmgr.pickup_context(), parts.qmgr.reporter)
-        self._local.serve(self._reactor, self._queue, self._pickup.poke)
-        self._pickup_loop = LoopingCall(self._pickup.poke)
-        self._pickup_loop.clock = self._reactor
-        self._pickup_loop.start(parts.plan.pickup_interval)
 
     def _tell(self, parts: Parts) -> None:
         for problem in parts.problems:
@@ -194,11 +153,7 @@ class SingleLayout(Service):
         for problem in plan.problems:
             self._log.warning(str(problem))
         self._tell(parts)
-        self._requeue_through(parts)
-        context = parts.qmgr.pickup_context()
-        self._pickup.renew(context, returning(context, parts.qmgr.reporter))
-        self._verifier.renew(parts.qmgr.verify_context())
-        self._qmgr.reconfigure(parts.qmgr.context, parts.qmgr.addressing, parts.transports, parts.qmgr.reporter)
+        self._core.reload(parts.qmgr, parts.transports)
         self._serve(parts)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")
         self._give_back(self._retire(old))
@@ -222,19 +177,17 @@ class SingleLayout(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._pickup_loop is not None and self._pickup_loop.running:
-            self._pickup_loop.stop()
+        if self._core is not None:
+            self._core.take_nothing_locally()
         if self._local is not None:
             self._local.close()
         self._binding.keep(())
         await self._serving.stop(DRAIN_SECONDS)
-        if self._qmgr is not None:
-            await self._qmgr.stop()
+        if self._core is not None:
+            await self._core.stop_delivering(DELIVERY_SECONDS)
         if self._parts is not None:
             await self._parts.stop()
-        if self._queue is not None:
-            await self._queue.stop()
-        if self._verifier is not None:
-            self._verifier.close()
+        if self._core is not None:
+            await self._core.close()
         self._log.info("terminating")
         self._maillog.drain()

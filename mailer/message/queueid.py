@@ -2,7 +2,7 @@
 
 Short ids are upper-case hexadecimal; long ones (enable_long_queue_ids) are Postfix's base 52 with its ``z`` between the
 time and the serial part, so that log analysers accept both. The serial number takes the place of Postfix's inode number;
-the maker starts from a random serial, so that two processes do not meet.
+the maker starts from a random serial, and the processes of one instance count in lanes of their own, so that no two meet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["QueueIds", "is_queue_id"]
 
 _BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _SAFE = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_SERIALS = 1 << 24
+_SERIALS = 1 << 24  # a multiple of any number of lanes that is a power of two
 
 
 def _base52(number: int, width: int) -> str:
@@ -34,15 +34,19 @@ class QueueIds:
 
     :param seconds: the clock, seconds since the epoch as a float.
     :param serial: where to start counting (random at start).
+    :param lane: which of ``lanes`` makers of one queue this is; two of different lanes never give the same id.
     """
 
-    def __init__(self, seconds: Callable[[], float], serial: int, long: bool = False) -> None:
+    def __init__(
+        self, seconds: Callable[[], float], serial: int, long: bool = False, lane: int = 0, lanes: int = 1
+    ) -> None:
         self._seconds = seconds
-        self._serial = serial % _SERIALS
+        self._step = lanes
+        self._serial = (serial - serial % lanes + lane) % _SERIALS
         self._make = self._long if long else self._short
 
     def next(self) -> str:
-        self._serial = (self._serial + 1) % _SERIALS
+        self._serial = (self._serial + self._step) % _SERIALS
         return self._make(self._seconds(), self._serial)
 
     @staticmethod

@@ -12,8 +12,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from mailer.message.codec import dump_outcome
 from mailer.message.status import Fate, Outcome
-from mailer.queue.codec import dump_outcome
 from mailer.queue.schema import Progress, State
 
 __all__ = ["Batch", "Call", "Defer", "Insert", "Move", "Notes", "Record", "Remove", "execute_many", "remove_messages"]

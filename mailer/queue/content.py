@@ -31,6 +31,7 @@ class InlineContent:
     """Content at hand."""
 
     __slots__ = ("inline", "size")
+    filed = False
 
     def __init__(self, content: bytes) -> None:
         self.inline = content
@@ -53,6 +54,7 @@ class RowContent:
 
     __slots__ = ("_read", "size")
     inline = None
+    filed = False
 
     def __init__(self, size: int, read: Callable[[], Awaitable[bytes]]) -> None:
         self.size = size
@@ -73,6 +75,7 @@ class FileContent:
 
     __slots__ = ("_in_thread", "_path", "size")
     inline = None
+    filed = True
 
     def __init__(self, path: str, size: int, in_thread: Callable[..., Awaitable[Any]]) -> None:
         self.size = size

@@ -8,18 +8,40 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailer.interfaces.sink import IMessageWriter
+from mailer.message.codec import dump_envelope, dump_recipients
 from mailer.message.envelope import Envelope, Recipient
 from mailer.queue.batch import Insert
-from mailer.queue.codec import dump_envelope, dump_recipients
 from mailer.queue.failure import as_mail_error
 from mailer.queue.schema import BLOCK, Flag, State
 from mailer.queue.size import message_size
 from mailer.queue.spool import ContentFile
 
-__all__ = ["INLINE_OCTETS", "IncomingMessage"]
+__all__ = ["INLINE_OCTETS", "IncomingMessage", "job"]
 
 #: Up to this size content lives in the database.
 INLINE_OCTETS = 65536
+
+
+def job(message: Any, number: int, state: State, envelope: str, blocks: list[str]) -> Insert:
+    """What the writer thread needs of a message.
+
+    :param message: with ``queue_id``, ``envelope.arrival``, ``file``, ``data``, ``size``, ``octets`` and ``total``.
+    :param number: the row. :param blocks: recipients, BLOCK of them in each text.
+    """
+    row = (
+        number,
+        message.queue_id,
+        int(state),
+        message.envelope.arrival,
+        int(Flag.FILE) if message.file is not None else 0,
+        message.size,
+        message.octets,
+        message.total,
+        envelope,
+        blocks[0],
+    )
+    further = [(number, place * BLOCK + 1, block) for place, block in enumerate(blocks[1:], 1)]
+    return Insert(row, message.data, further, message)
 
 
 @implementer(IMessageWriter)
@@ -93,24 +115,22 @@ class IncomingMessage:
 
     def job(self, number: int, state: State) -> Insert:
         """What the writer thread needs. ``number`` is the row."""
+        return job(self, number, state, dump_envelope(self.envelope), self.blocks())
+
+    def blocks(self) -> list[str]:
+        """All recipients, as they are written."""
         recipients = self.recipients
-        row = (
-            number,
-            self.queue_id,
-            int(state),
-            self.envelope.arrival,
-            int(Flag.FILE) if self.file is not None else 0,
-            self.size,
-            self.octets,
-            len(recipients),
-            dump_envelope(self.envelope),
-            dump_recipients(recipients[:BLOCK]),
-        )
-        blocks = [
-            (number, first + 1, dump_recipients(recipients[first : first + BLOCK]))
-            for first in range(BLOCK, len(recipients), BLOCK)
-        ]
-        return Insert(row, self.data, blocks, self)
+        if len(recipients) <= BLOCK:
+            return [dump_recipients(recipients)]
+        return [dump_recipients(recipients[first : first + BLOCK]) for first in range(0, len(recipients), BLOCK)]
+
+    @property
+    def total(self) -> int:
+        return len(self.recipients)
+
+    def portion(self, most: int) -> list[Recipient]:
+        """The first recipients."""
+        return self.recipients[:most]
 
     def abort(self) -> None:
         if not self._ended:

@@ -11,10 +11,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mailer.message.codec import load_envelope, load_outcome, load_recipients, outline
 from mailer.message.envelope import Envelope, Recipient
 from mailer.message.listing import QueueListing
 from mailer.message.status import Outcome
-from mailer.queue.codec import load_envelope, load_outcome, load_recipients, outline
 from mailer.queue.layout import Layout
 from mailer.queue.schema import BLOCK, Flag, Progress, State
 

@@ -18,7 +18,7 @@ from mailer.config.errors import ConfigError
 from mailer.queue.disk import Disk
 from mailer.queue.layout import Layout, count_postfix_mail
 from mailer.queue.schema import Flag, SchemaError, State, connect, prepare, prepare_arrivals
-from mailer.queue.spool import tidy
+from mailer.queue.spool import Spool, tidy
 
 __all__ = ["Opened", "QueueInUse", "is_running", "open_store", "tidy_contents"]
 
@@ -121,16 +121,21 @@ def _shrink(connection: sqlite3.Connection) -> None:
         connection.execute("VACUUM")
 
 
-def tidy_contents(connection: sqlite3.Connection, layout: Layout, disk: Disk) -> int:
-    """Remove content files without a row. :return: how many. :raise OSError: :raise sqlite3.Error:"""
+def tidy_contents(connection: sqlite3.Connection, layout: Layout, disk: Disk, spool: Spool | None = None) -> int:
+    """Remove content files without a row. :return: how many. :raise OSError: :raise sqlite3.Error:
+
+    :param spool: the server's, which knows what is on its way.
+    """
 
     rows = connection.execute(f"SELECT queue_id FROM message WHERE flags & {Flag.FILE:d}")
     known = {queue_id for (queue_id,) in rows}
 
     def has_row(queue_id: str) -> bool:
+        if spool is not None and queue_id in spool.expected:
+            return True
         found = connection.execute(
             f"SELECT 1 FROM message WHERE flags & {Flag.FILE:d} AND queue_id = ?", (queue_id,)
         ).fetchone()
         return found is not None
 
-    return tidy(layout, disk, known, has_row)
+    return tidy(layout, disk, known, has_row, spool.lock if spool is not None else None)

@@ -9,9 +9,11 @@ This module knows files and threads, not rows; a process without the database ca
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Container
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -40,6 +42,24 @@ class Spool:
         self.reactor = reactor
         self.pool = pool
         self.disk = disk
+        #: Names of files that other processes have written and whose rows are on their way; changed under the lock, under
+        #: which ``tidy`` looks.
+        self.expected: set[str] = set()
+        self.lock = Lock()
+
+    def expect(self, queue_id: str, octets: int) -> None:
+        """A file that another process has written is about to get its row: not to be tidied away until ``arrived``. Blocks.
+
+        :raise OSError: it is not there, or not of that size.
+        """
+        with self.lock:
+            if os.stat(self.layout.content_file(queue_id), follow_symlinks=False).st_size != octets:
+                raise OSError(errno.EIO, f"content of {queue_id} is incomplete")
+            self.expected.add(queue_id)
+
+    def arrived(self, queue_id: str) -> None:
+        """Its row is durable, or will never be written."""
+        self.expected.discard(queue_id)
 
     def create(self, queue_id: str, producer: Any) -> ContentFile:
         """Begin a content; the file itself is made in a thread."""
@@ -186,20 +206,29 @@ class ContentFile:
         self._close()
 
 
-def tidy(layout: Layout, disk: Disk, known: Container[str], has_row: Callable[[str], bool]) -> int:
+def tidy(
+    layout: Layout,
+    disk: Disk,
+    known: Container[str],
+    has_row: Callable[[str], bool],
+    lock: AbstractContextManager[Any] | None = None,
+) -> int:
     """Remove content files that no row names and no living writer holds. Blocks.
 
     :param known: queue ids whose rows named a file a moment ago.
-    :param has_row: whether one has such a row now.
+    :param has_row: whether one has such a row now, or will have it soon.
+    :param lock: held while a file is looked at and removed.
     :return: how many were removed.
     """
     removed = 0
+    guard = lock or nullcontext()
     with os.scandir(layout.contents) as directories:
         for directory in directories:
             if directory.is_dir(follow_symlinks=False):
                 for name in os.listdir(directory.path):
                     if name not in known:
-                        removed += _remove_orphan(os.path.join(directory.path, name), name, disk, has_row)
+                        with guard:
+                            removed += _remove_orphan(os.path.join(directory.path, name), name, disk, has_row)
     return removed
 
 

@@ -86,7 +86,7 @@ class SqliteQueue:
             self._layout, reactor, log, self._disk, self._stored, self.unlink, self._requested, poll_seconds
         )
         # Threads of their own: reading must not wait behind the syncing of big contents.
-        self._spool = Spool(self._layout, reactor, thread_pool("mailer-queue-write"), self._disk)
+        self.spool = Spool(self._layout, reactor, thread_pool("mailer-queue-write"), self._disk)
         self._contents = Contents(self._layout, self._database, inline_budget)
         self._space = Space(self._measure, time.monotonic, log, minfree, size_limit)
         self._consumer: Any = None
@@ -103,7 +103,7 @@ class SqliteQueue:
         """:param context: mailer.interfaces.context.Context."""
         settings = context.settings
         return cls(
-            settings.queue_directory,
+            context.queue_directory,
             context.reactor,
             context.seconds,
             context.log,
@@ -122,7 +122,7 @@ class SqliteQueue:
             ConfigErrors. :raise OSError:
         """
         opened = await self._database.start()
-        self._spool.pool.start()
+        self.spool.pool.start()
         self._number = opened.number
         if opened.postfix_mail:
             self._log.warning(
@@ -130,11 +130,13 @@ class SqliteQueue:
                 " this mail system does not deliver them"
             )
         await self._space.refresh()
-        Deferred.fromCoroutine(self._tidy())
+        Deferred.fromCoroutine(self.tidy())
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
+        """Remove contents that belong to no message: their writers were stopped before they had written them."""
         try:
-            await self._database.read(tidy_contents, self._layout, self._disk)
+            await self.flushed()
+            await self._database.read(tidy_contents, self._layout, self._disk, self.spool)
         except (OSError, sqlite3.Error) as error:
             self._log.warning(f"cannot tidy mail queue contents: {error}")
 
@@ -142,7 +144,7 @@ class SqliteQueue:
         """Write what has been told so far, then close. Messages not yet handed over for commit are refused."""
         if not self._database.closed:
             await self._database.stop()
-            self._spool.pool.stop()
+            self.spool.pool.stop()
 
     def requeue_through(self, sink: Any, header: Callable[[str], bytes]) -> None:
         """Send requeued messages through this IMessageSink (the cleaning chain of local mail) from now on.
@@ -171,14 +173,14 @@ class SqliteQueue:
 
     def content_file(self, queue_id: str, producer: Any) -> ContentFile:
         """For IncomingMessage."""
-        return self._spool.create(queue_id, producer)
+        return self.spool.create(queue_id, producer)
 
     def unlink(self, queue_ids: list[str]) -> None:
         """Remove content files of messages that are gone for good. Called in any thread."""
-        self._spool.unlink(queue_ids, self._log)
+        self.spool.unlink(queue_ids, self._log)
 
-    def insert(self, message: IncomingMessage) -> None:
-        """For IncomingMessage: fires ``message.durable`` when its row is on the disk."""
+    def insert(self, message: Any) -> None:
+        """For IncomingMessage and HandedMessage: fires ``message.durable`` when its row is on the disk."""
         number = self._number
         self._number += 1
         envelope = message.envelope
@@ -194,25 +196,23 @@ class SqliteQueue:
             self._answer(insert)
         for insert in inserts:
             if insert.error is None:
-                message: IncomingMessage = insert.done
                 try:
-                    self._announce(insert, message)
+                    self._announce(insert, insert.done)
                 except Exception:  # the consumer's fault must not keep others from being delivered
-                    _faults.failure("the queue's consumer failed at {queue_id}", queue_id=message.queue_id)
+                    _faults.failure("the queue's consumer failed at {queue_id}", queue_id=insert.done.queue_id)
 
     @staticmethod
     def _answer(insert: Insert) -> None:
-        message: IncomingMessage = insert.done
-        durable: Deferred[str] = message.durable  # type: ignore[assignment]
+        message = insert.done
         if insert.error is not None:
             message.discard()
-            durable.errback(Failure(as_mail_error(insert.error)))
+            message.durable.errback(Failure(as_mail_error(insert.error)))
             return
         if message.file is not None:
             message.file.close()
-        durable.callback(message.queue_id)
+        message.durable.callback(message.queue_id)
 
-    def _announce(self, insert: Insert, message: IncomingMessage) -> None:
+    def _announce(self, insert: Insert, message: Any) -> None:
         """Hand a new message to the consumer, or leave it as incoming."""
         consumer, number, state = self._consumer, insert.row[0], insert.row[2]
         if state == State.HOLD or consumer is None:
@@ -229,19 +229,19 @@ class SqliteQueue:
             self._database.note(Move(number, State.INCOMING, State.ACTIVE))
         consumer.arrived(self._new_entry(number, message))
 
-    def _new_entry(self, number: int, message: IncomingMessage) -> QueueEntry:
+    def _new_entry(self, number: int, message: Any) -> QueueEntry:
         filed = message.file is not None
         entry = QueueEntry(
             message.queue_id,
             number,
             message.envelope,
-            message.recipients[: self._portion],
-            len(message.recipients),
+            message.portion(self._portion),
+            message.total,
             self._content(number, message.queue_id, message.octets, message.data, filed),
             message.size,
             message.envelope.arrival,
             filed,
-            nrcpt=len(message.recipients),
+            nrcpt=message.total,
         )
         self._active[entry.queue_id] = entry
         return entry

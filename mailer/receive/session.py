@@ -36,8 +36,7 @@ class SmtpSession:
     for what came last. ``counts`` says of each command how often it succeeded and was given, ``junk`` how many did nothing
     useful. ``limited`` is the address under which the client's connections are counted, "" if they are not. ``discarded``
     are the EHLO keywords that it does without. ``denied`` is the reply with which it was refused at the start.
-    ``must_encrypt`` is True while TLS is demanded and not there yet. ``forwards`` says whether XFORWARD is granted: that is up to
-    the client that came, not to the one that it speaks for with XCLIENT.
+    ``must_encrypt`` is True while TLS is demanded and not there yet.
     """
 
     __slots__ = (
@@ -56,7 +55,6 @@ class SmtpSession:
         "discarded",
         "errors",
         "forwarded",
-        "forwards",
         "header_source",
         "limited",
         "must_encrypt",
@@ -72,7 +70,7 @@ class SmtpSession:
     def __init__(self, service: Service, connection: ServerConnection, client: Client, server: tuple[str, str]) -> None:
         self.service = service
         self.connection = connection
-        self.state = Session(client, server_address=server[0], server_port=server[1], peer=client.address)
+        self.state = Session(client, server_address=server[0], server_port=server[1])
         self.protocol = "SMTP"
         self.transaction: Transaction | None = None
         self.chunking = ""
@@ -86,7 +84,6 @@ class SmtpSession:
         self.limited = ""
         self.bare_newline = "no"
         self.forwarded: dict[str, str] | None = None
-        self.forwards = False
         self.verp_allowed = False
         self.junk = 0
         self.pipelined = False

@@ -1,7 +1,7 @@
 """Open tables by ``type:name``: one table per name and service, by whichever plug-in declares the type.
 
-``proxy:`` in front of a type is accepted and the table opened directly: one reactor serves everybody, so nothing is gained
-by asking another process.
+``proxy:`` in front of a type counts where tables are read by a process of their own (mailer.ipc.lookups); where one process
+does everything it is accepted and the table opened directly.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Tables:
     :param context: its Context; ``tables`` in it is replaced by this object for what is opened here.
     :param options: how to open them; None: as settings.smtputf8_enable says.
     :param strict: what cannot be opened is a ConfigError (for commands), not a table that cannot tell.
+    :param elsewhere: ``elsewhere(proxied, type, name, options)`` gives the ITable of one that another process has to
+        read, or None: it is opened here. ``proxied`` says whether ``proxy:`` stands before it.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Tables:
         options: TableOptions | None = None,
         types: Registry | None = None,
         strict: bool = False,
+        elsewhere: Callable[[bool, str, str, TableOptions], Any] | None = None,
     ) -> None:
         self.options = options or TableOptions(utf8=context.settings.smtputf8_enable)
         self.problems: list[str] = []
@@ -53,6 +56,7 @@ class Tables:
         self._tables: dict[str, Any] = {}
         self._depth = 0
         self._strict = strict
+        self._elsewhere = elsewhere
         self._secured: Tables | None = None
         self._shared: dict[Hashable, Any] = {}
 
@@ -69,7 +73,9 @@ class Tables:
         if self.options.secure:
             return self
         if self._secured is None:
-            self._secured = Tables(self._context, replace(self.options, secure=True), self._types, self._strict)
+            self._secured = Tables(
+                self._context, replace(self.options, secure=True), self._types, self._strict, self._elsewhere
+            )
             self._secured.problems = self.problems
             self._secured._shared = self._shared
         return self._secured
@@ -93,6 +99,10 @@ class Tables:
     def build(self, spec: str) -> Any:
         """Open a table anew. :raise ConfigError: it cannot be opened."""
         type, name = self._split(spec)
+        if self._elsewhere is not None:
+            table = self._elsewhere(spec.startswith("proxy:"), type, name, self.options)
+            if table is not None:
+                return table
         factory = self._types.find(type)
         if factory is None:
             raise ConfigError(f"unsupported dictionary type: {type}")

@@ -29,6 +29,8 @@ _PIECE = 65536
 class MemoryContent:
     """Content that is at hand; ``inline`` can be withheld to make a consumer take the long way."""
 
+    filed = False
+
     def __init__(self, content: bytes, inline: bool = True) -> None:
         self._content = content
         self.size = len(content)

@@ -30,6 +30,8 @@ CONTENT = b"Subject: contract\r\n\r\nhello\r\n.a line with a dot\r\n.\r\nend\r\n
 class MemoryContent:
     """A content in memory; ``inline`` only if it is small, as a store does it."""
 
+    filed = False
+
     def __init__(self, octets: bytes, small: bool = True, piece: int = 65536) -> None:
         self.size = len(octets)
         self.inline = octets if small else None
@@ -48,6 +50,7 @@ class BrokenContent:
     """A content that cannot be read to its end."""
 
     inline = None
+    filed = False
 
     def __init__(self, octets: bytes = CONTENT) -> None:
         self.size = 2 * len(octets)

@@ -66,7 +66,13 @@ class Service:
         self.reactor = Reactor()
         self.log = RecordingLog()
         settings = SimpleNamespace(**{**vars(TERMS), **terms}, queue_directory="/var/spool/postfix")
-        context = SimpleNamespace(reactor=self.reactor, log=self.log, dns=FakeResolver(zone or {}), settings=settings)
+        context = SimpleNamespace(
+            reactor=self.reactor,
+            log=self.log,
+            dns=FakeResolver(zone or {}),
+            settings=settings,
+            queue_directory=settings.queue_directory,
+        )
         self.client = PolicyClient(parse(server, settings), context)
 
     def ask(self) -> Deferred[str]:

@@ -236,7 +236,7 @@ def test_content_that_is_being_written_is_not_tidied(bench):
     writer.write(BIG)
     while not contents(bench):
         pass  # an I/O thread makes the file
-    bench.run(queue._tidy())
+    bench.run(queue.tidy())
     assert contents(bench) == [writer.queue_id]
     writer.recipient(Recipient("r@example.org"))
     assert bench.run(writer.commit()) == writer.queue_id
@@ -496,6 +496,7 @@ def test_the_class_is_built_from_a_context(bench):
 
     class Context:
         settings = Settings
+        queue_directory = Settings.queue_directory
         reactor = bench.reactor
         seconds = staticmethod(lambda: bench.now)
         log = bench.log

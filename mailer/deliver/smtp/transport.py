@@ -81,7 +81,7 @@ def _build(
         ehlo_keywords=maps(parameters.discard_keyword_maps),
         pix_maps=maps(parameters.pix_workaround_maps),
         reply_filter=maps(parameters.reply_filter),
-        directory=settings.queue_directory,
+        directory=context.queue_directory,
     )
     name = "lmtp_delivery_status_filter" if parameters.lmtp else "smtp_delivery_status_filter"
     return filtered(SmtpTransport(desk), parameters.delivery_status_filter, name, context)

@@ -13,7 +13,7 @@ from mailer.receive.commands.attributes import (
     refusal_first,
 )
 from mailer.receive.commands.command import Command
-from mailer.receive.greeting import admit, listed
+from mailer.receive.greeting import admit
 from mailer.receive.peername import NONE
 from mailer.receive.peername import OK as CONFIRMED
 from mailer.receive.peername import TEMPORARY as NOT_NOW
@@ -34,8 +34,7 @@ class Xclient(Command):
     plain = True
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
-        granted = await listed(session, session.service.xclient_hosts)
-        refusal = refusal_first(session, self.name, argument, granted)
+        refusal = await refusal_first(session, self.name, argument, session.service.xclient_hosts)
         if refusal:
             return session.refuse(refusal)
         try:

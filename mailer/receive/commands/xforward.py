@@ -21,7 +21,7 @@ class Xforward(Command):
     ends_group = True
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
-        refusal = refusal_first(session, self.name, argument, session.forwards)
+        refusal = await refusal_first(session, self.name, argument, session.service.xforward_hosts)
         if refusal:
             return session.refuse(refusal)
         try:

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.message.envelope import Client, Envelope, Notify, Recipient
-from mailer.message.status import Fate, Outcome
-from mailer.queue.codec import (
+from mailer.message.codec import (
     dump_envelope,
     dump_outcome,
     dump_recipients,
@@ -17,6 +15,8 @@ from mailer.queue.codec import (
     load_recipients,
     outline,
 )
+from mailer.message.envelope import Client, Envelope, Notify, Recipient
+from mailer.message.status import Fate, Outcome
 
 # Whatever bytes a peer may send, as addresses hold them.
 texts = st.binary(max_size=20).map(lambda octets: octets.decode("utf-8", "surrogateescape"))

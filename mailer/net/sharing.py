@@ -1,0 +1,42 @@
+"""Listening sockets that another process has bound, and that several processes may accept from.
+
+Twisted accepts as many connections as wait, which would give all of a burst to the process that happened to wake first:
+with ``one_by_one`` a process takes one and goes back to the reactor, so that the next one goes to a process that has nothing
+to do. Twisted also changes the mode and removes the name of a UNIX socket that it listens on, and forgets how many connections
+may wait; here all that stays as whoever bound the socket has made it. This is the only module that looks inside Twisted's
+ports.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp, unix
+
+__all__ = ["adopt"]
+
+_BACKLOG = 1024
+
+
+class _OneByOneTcp(tcp.Port):
+    # Twisted adapts this number to what it finds; here it stays.
+    numberAccepts = property(lambda self: 1, lambda self, number: None)  # type: ignore[assignment]
+
+
+class _OneByOneUnix(unix.Port):
+    numberAccepts = property(lambda self: 1, lambda self, number: None)  # type: ignore[assignment]
+
+
+def adopt(reactor: Any, sock: socket.socket, factory: Any, one_by_one: bool = False) -> Any:
+    """As IReactorSocket.adoptStreamPort. :param one_by_one: other processes accept from it, too."""
+    port: Any
+    if sock.family == socket.AF_UNIX:
+        port = (_OneByOneUnix if one_by_one else unix.Port)._fromListeningDescriptor(reactor, sock.fileno(), factory)
+        port._bindPath = b""
+    else:
+        kind = _OneByOneTcp if one_by_one else tcp.Port
+        port = kind._fromListeningDescriptor(reactor, sock.fileno(), sock.family, factory)
+    port.backlog = _BACKLOG
+    port.startListening()
+    return port
