@@ -33,7 +33,7 @@ def adopt(reactor: Any, sock: socket.socket, factory: Any, one_by_one: bool = Fa
     port: Any
     if sock.family == socket.AF_UNIX:
         port = (_OneByOneUnix if one_by_one else unix.Port)._fromListeningDescriptor(reactor, sock.fileno(), factory)
-        port._bindPath = b""
+        port._bindPath = b"\0"  # a name that is in no directory
     else:
         kind = _OneByOneTcp if one_by_one else tcp.Port
         port = kind._fromListeningDescriptor(reactor, sock.fileno(), sock.family, factory)
