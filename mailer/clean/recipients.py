@@ -118,7 +118,9 @@ class _Distribution:
     def _complete(self) -> None:
         complete = self._step.rules.complete
         for recipient in self._passage.recipients:
-            self._add(recipient, complete(recipient.address), recipient.notify)
+            address = complete(recipient.address)
+            self._name_original(recipient, address)
+            self._add(recipient, address, recipient.notify)
 
     async def advance(self) -> None:
         """:raise MailError: as `settle`."""
@@ -132,9 +134,15 @@ class _Distribution:
             recipient = passage.recipients[self._done]
             self._done += 1
             address = await step.rules.envelope_recipient(recipient.address, passage)
+            self._name_original(recipient, address)
             await self._expand(recipient, address)
             if passage.copied:
                 await self._copy_for(step.mapper.recipient_bcc, address)
+
+    def _name_original(self, recipient: Recipient, address: str) -> None:
+        """Reports of mail submitted locally name the complete address, those of SMTP clients' what they had said."""
+        if not recipient.orcpt and address and self._passage.envelope.source == "local":
+            recipient.orcpt = "rfc822;" + quote(address)
 
     async def _expand(self, recipient: Recipient, address: str) -> None:
         mapper, passage = self._step.mapper, self._passage

@@ -60,6 +60,10 @@ class PipeTransport:
             return self._failed(request, "5.2.3", "message too large")
         if request.probe:
             return Outcome(Fate.DELIVERABLE, "2.0.0", f"delivers to command: {pipe.arguments[0]}", self._name)
+        if len(request.recipients) > 1 and (flag := next((flag for flag in "DO" if flag in pipe.flags), "")):
+            # A header line for one recipient.
+            self._log.warning(f"pipe flag `{flag}' requires {self._name}_destination_recipient_limit = 1")
+            return self._failed(request, "4.3.5", _MISCONFIGURED)
         if "D" in pipe.flags and await DeliveredTo(request.content).has(request.recipients[0].address):
             address = quote(fold(request.recipients[0].address))
             return self._failed(request, "5.4.6", f"mail forwarding loop for {address}")

@@ -57,7 +57,6 @@ def parse(
         raise ConfigError("missing user= command-line attribute", "name the user that runs the command")
     if not given.get("arguments"):
         raise ConfigError("missing argv= command-line attribute", "argv=command comes last")
-    _check_flags(given.get("flags", frozenset()), settings, name)
     identity = _identity(given.pop("user"), settings, name, user, group)
     return PipeSettings(identity, **given)
 
@@ -98,14 +97,6 @@ _ATTRIBUTES: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "size": _size,
     "user": lambda name, value: {"user": value},
 }
-
-
-def _check_flags(flags: frozenset[str], settings: Any, name: str) -> None:
-    """Header lines that name the recipient need deliveries for one recipient."""
-    for flag in "DO":
-        if flag in flags and settings.transport(name, "destination_recipient_limit") != 1:
-            limit = f"{name}_destination_recipient_limit = 1"
-            raise ConfigError(f"pipe flag `{flag}' requires {limit}", f"add {limit} to main.cf")
 
 
 def _identity(text: str, settings: Any, name: str, user: Any, group: Any) -> Identity:

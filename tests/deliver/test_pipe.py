@@ -125,8 +125,13 @@ def test_attributes_that_do_not_do(line, problem):
 
 @pytest.mark.parametrize("flag", "DO")
 def test_headers_for_one_recipient_need_a_limit(flag):
-    with pytest.raises(ConfigError, match=f"pipe flag `{flag}' requires p1_destination_recipient_limit = 1"):
-        attributes(f"user=nobody flags={flag} argv=/x", p1_destination_recipient_limit="5")
+    transport = service(f"user=nobody flags={flag} argv=/x")
+    outcomes = deliver(transport, "a@p.test", "b@p.test")
+    assert [(outcome.status, outcome.text) for _, outcome in outcomes.told] == [
+        ("4.3.5", "mail system configuration error")
+    ] * 2
+    assert transport.log.lines == [f"warning pipe flag `{flag}' requires p1_destination_recipient_limit = 1"]
+    assert not transport.hands.ran
 
 
 # -- macros
