@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mailer.config.errors import ConfigError, Problem
 from mailer.config.machine import Machine
-from mailer.config.maincf import Entry, MainFile, parse_main
-from mailer.config.mastercf import MasterFile, Service, parse_master
+from mailer.config.maincf import Entry, parse_main
+from mailer.config.mastercf import Service, parse_master
 from mailer.config.settings import Settings
 
 __all__ = ["Configuration", "from_text", "load"]
@@ -18,12 +18,15 @@ __all__ = ["Configuration", "from_text", "load"]
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that main.cf and master.cf say. ``problems`` are the findings of parsing, not of `check`."""
+    """All that main.cf and master.cf say. ``problems`` are the findings of parsing, not of `check`. ``texts`` are those of
+    main.cf and master.cf, ``overrides`` what stood above them: the same configuration is made of them again."""
 
     settings: Settings
     services: tuple[Service, ...]
     problems: tuple[Problem, ...]
     directory: Path | None = None
+    texts: tuple[str, str] = ("", "")
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     def for_service(self, service: Service) -> Settings:
         """The settings of one service: main.cf with the service's ``-o`` settings on top."""
@@ -50,11 +53,8 @@ def load(
     ``overrides`` stand above main.cf; with ``need_master=False`` (commands) master.cf is left alone.
     """
     place = Path(directory)
-    main = parse_main(_read(place / "main.cf"), str(place / "main.cf"))
-    master = MasterFile()
-    if need_master:
-        master = parse_master(_read(place / "master.cf"), str(place / "master.cf"))
-    return _configuration(main, master, place, overrides, machine)
+    texts = _read(place / "main.cf"), _read(place / "master.cf") if need_master else ""
+    return _made(texts, (str(place / "main.cf"), str(place / "master.cf")), place, overrides, machine)
 
 
 def from_text(
@@ -64,18 +64,23 @@ def from_text(
     overrides: Mapping[str, str] | None = None,
     machine: Machine | None = None,
     names: tuple[str, str] = ("main.cf", "master.cf"),
+    directory: Path | None = None,
 ) -> Configuration:
-    """The same from text; ``names`` stand in messages in place of the files."""
-    return _configuration(parse_main(main, names[0]), parse_master(master, names[1]), None, overrides, machine)
+    """The same from text; ``names`` stand in messages in place of the files, of which those in ``directory`` are read no
+    more."""
+    if directory is not None:
+        names = str(directory / "main.cf"), str(directory / "master.cf")
+    return _made((main, master), names, directory, overrides, machine)
 
 
-def _configuration(
-    main: MainFile,
-    master: MasterFile,
+def _made(
+    texts: tuple[str, str],
+    names: tuple[str, str],
     directory: Path | None,
     overrides: Mapping[str, str] | None,
     machine: Machine | None,
 ) -> Configuration:
+    main, master = parse_main(texts[0], names[0]), parse_master(texts[1], names[1])
     entries = dict(main.entries)
     if directory is not None:
         entries.setdefault("config_directory", Entry("config_directory", str(directory)))
@@ -84,7 +89,8 @@ def _configuration(
     if origin is not None and origin.value.startswith("/"):
         entries["myorigin"] = replace(origin, value=_first_line(origin))
     settings = Settings(entries, machine=machine, forced={"process_id": str(os.getpid())})
-    return Configuration(settings, master.services, main.problems + master.problems, directory)
+    problems = main.problems + master.problems
+    return Configuration(settings, master.services, problems, directory, texts, dict(overrides or {}))
 
 
 def _first_line(origin: Entry) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from mailer.log.maillog import Line, printable
 
-__all__ = ["FileDestination", "StreamDestination", "SyslogDestination", "FACILITIES"]
+__all__ = ["FACILITIES", "FileDestination", "Stamp", "StreamDestination", "SyslogDestination", "datagram"]
 
 _SEVERITIES = {"info": 6, "warning": 4, "error": 3, "fatal": 2, "panic": 2}
 
@@ -23,7 +23,7 @@ FACILITIES = {
 }  # fmt: skip
 
 
-class _Stamp:
+class Stamp:
     """``Nov  4 09:05:00``, made once a second."""
 
     def __init__(self) -> None:
@@ -38,6 +38,11 @@ class _Stamp:
         return self._text
 
 
+def datagram(facility: int, severity: str, stamp: str, tag: str, text: str) -> bytes:
+    """A line as syslogd takes it. :param facility: its number, shifted."""
+    return _encode(f"<{facility | _SEVERITIES[severity]}>{stamp} {tag}: {printable(text)}")[:8192]
+
+
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
@@ -48,13 +53,17 @@ class StreamDestination:
     def __init__(self, stream: BinaryIO, host: str) -> None:
         self._stream = stream
         self._host = host
-        self._stamp = _Stamp()
+        self._stamp = Stamp()
 
     def write(self, lines: list[Line]) -> None:
         host, stamp = self._host, self._stamp
         text = "".join([f"{stamp(now)} {host} {tag}: {printable(text)}\n" for now, _, tag, text in lines])
         self._stream.write(_encode(text))
         self._stream.flush()
+
+    def fileno(self) -> int:
+        """What another process may write to as well."""
+        return self._stream.fileno()
 
     def reopen(self) -> None:
         """A stream stays as it is."""
@@ -83,8 +92,12 @@ class SyslogDestination:
     def __init__(self, facility: str, path: str = "/dev/log") -> None:
         self._path = path
         self._facility = FACILITIES[facility] << 3
-        self._stamp = _Stamp()
+        self._stamp = Stamp()
         self._socket: socket.socket | None = None
+
+    def fileno(self) -> int:
+        """What another process may send to as well. :raise OSError: nobody listens there."""
+        return self._connected().fileno()
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
@@ -100,13 +113,12 @@ class SyslogDestination:
 
     def write(self, lines: list[Line]) -> None:
         for now, severity, tag, text in lines:
-            priority = self._facility | _SEVERITIES[severity]
-            datagram = _encode(f"<{priority}>{self._stamp(now)} {tag}: {printable(text)}")[:8192]
+            message = datagram(self._facility, severity, self._stamp(now), tag, text)
             try:
-                self._connected().send(datagram)
+                self._connected().send(message)
             except OSError:
                 self.reopen()
-                self._connected().send(datagram)
+                self._connected().send(message)
 
     def reopen(self) -> None:
         if self._socket is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mailer.config.errors import ConfigError
 from mailer.log.destinations import FACILITIES, FileDestination, StreamDestination, SyslogDestination
+from mailer.log.handed import HandedFile, HandedSyslog
 from mailer.log.maillog import Destination, MailLog
 
-__all__ = ["open_log", "destination"]
+__all__ = ["buffered", "destination", "handed", "kind_of", "open_log"]
 
 _SYSLOG_SOCKET = "/dev/log"
 
@@ -53,6 +55,11 @@ def _mode(settings: Any) -> int:
 def open_log(settings: Any, reactor: Any, seconds: Any, complain: Any) -> tuple[MailLog, str]:
     """The log of this process, written by the reactor's thread pool."""
     where, words = destination(settings)
+    return buffered(where, reactor, seconds, complain), words
+
+
+def buffered(where: Destination, reactor: Any, seconds: Any, complain: Any) -> MailLog:
+    """Lines to a destination, by the reactor's thread pool."""
 
     def defer(function: Any, done: Any) -> None:
         def finished(success: bool, result: Any) -> None:
@@ -60,5 +67,19 @@ def open_log(settings: Any, reactor: Any, seconds: Any, complain: Any) -> tuple[
 
         reactor.getThreadPool().callInThreadWithCallback(finished, function)
 
-    log = MailLog(where, seconds, os.getpid, reactor.callLater, defer, complain)
-    return log, words
+    return MailLog(where, seconds, os.getpid, reactor.callLater, defer, complain)
+
+
+def handed(kind: str, descriptor: int, settings: Any, ask: Callable[[], None]) -> HandedFile | HandedSyslog:
+    """The destination of a process that was given a descriptor, ``kind`` being what `kind_of` said where it was opened.
+
+    :param ask: asks for another descriptor.
+    """
+    if kind == "syslog":
+        return HandedSyslog(descriptor, settings.syslog_facility, ask)
+    return HandedFile(descriptor, settings.myhostname.partition(".")[0])
+
+
+def kind_of(where: Destination) -> str:
+    """What its descriptor is."""
+    return "syslog" if isinstance(where, SyslogDestination) else "file"

@@ -20,6 +20,7 @@ from mailer.config.parameters import (
     local_delivery,
     logs,
     milters,
+    own,
     postscreen,
     processes,
     queue,
@@ -78,5 +79,6 @@ PARAMETERS: Mapping[str, Parameter] = join(
         tls,
         tlsproxy,
         postscreen,
+        own,
     )
 )

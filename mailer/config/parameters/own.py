@@ -1,0 +1,28 @@
+"""What this mail system can be told beyond postconf(5): in which processes its parts run."""
+
+from __future__ import annotations
+
+from mailer.config.declaration import Parameter
+from mailer.config.parameters.area import Area
+
+__all__ = ["PARAMETERS"]
+
+own = Area("mailer")
+
+PARAMETERS: tuple[Parameter, ...] = (
+    own.choice(
+        "mailer_layout",
+        "auto",
+        "Whether all parts share one process (single) or only master keeps root's rights (processes).",
+        ("auto", "single", "processes"),
+    ),
+    own.integer(
+        "mailer_smtp_processes", "0", "Processes that send mail by SMTP and LMTP; 0 for one a processor core.", minimum=0
+    ),
+    own.integer(
+        "mailer_smtpd_processes",
+        "0",
+        "Processes that receive mail by SMTP; 0 for one a processor core, or fewer where master.cf says so.",
+        minimum=0,
+    ),
+)
