@@ -24,6 +24,13 @@ class Options(usage.Options):
     optParameters = [
         ["config-directory", "c", None, "Where main.cf and master.cf are."],
         ["directory", "d", None, "Where the embedded default keeps everything (default: ~/.local/share/mailer)."],
+        [
+            "layout",
+            None,
+            "",
+            "single: all in one process; processes: only master keeps root's rights; auto: processes if started as root,"
+            " where that can work (default: the parameter mailer_layout, which is auto).",
+        ],
     ]
 
     def __init__(self) -> None:
@@ -45,6 +52,8 @@ class Options(usage.Options):
         sys.exit(0)
 
     def postOptions(self) -> None:
+        if self["layout"] not in ("", "auto", "single", "processes"):
+            raise usage.UsageError(f"--layout is auto, single or processes, not {self['layout']!r}")
         if self["config-directory"] and self["directory"]:
             raise usage.UsageError("--directory belongs to the embedded default: it goes without --config-directory")
 
@@ -66,6 +75,7 @@ def makeService(options: Options) -> IService:
             Path(directory) if directory else None,
             embedded=Path(options["directory"]) if options["directory"] else None,
             overrides=options["overrides"],
+            layout=options["layout"],
         )
     except launch.CannotStart as error:
         sys.exit(f"mailer: {error}")

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from mailer.deliver.command.command import Command
 from mailer.deliver.command.environment import exported
 from mailer.deliver.command.verdict import diagnostic, verdict
-from mailer.deliver.hands.hands import Hands
+from mailer.deliver.hands.hands import hands_of
 from mailer.deliver.loops import DeliveredTo
 from mailer.deliver.pipe_arguments import NotAnAddress, UnknownMacro, expand
 from mailer.deliver.pipe_settings import PipeSettings, parse
@@ -139,7 +139,5 @@ def build(argument: Sequence[str], context: Any) -> Any:
     """The ``pipe`` command of master.cf: an ITransport. :raise ConfigError:"""
     settings = context.settings
     pipe = parse(argument, settings, context.name)
-    transport = PipeTransport(
-        context, pipe, Hands(context.reactor, context.log, settings.max_idle, watchdog=settings.daemon_timeout)
-    )
+    transport = PipeTransport(context, pipe, hands_of(context))
     return filtered(transport, settings.pipe_delivery_status_filter, "pipe_delivery_status_filter", context)

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
-from mailer.deliver.hands.hands import Hands
+from mailer.deliver.hands.hands import hands_of
 from mailer.deliver.hands.identity import Identity
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
 from mailer.deliver.mailbox.prefix import delivery_headers
@@ -166,7 +166,5 @@ def build(argument: Sequence[str], context: Any) -> Any:
     if argument:
         raise ConfigError(f"virtual: unexpected command-line argument: {argument[0]}")
     settings = context.settings
-    transport = VirtualTransport(
-        context, Hands(context.reactor, context.log, settings.max_idle, watchdog=settings.daemon_timeout)
-    )
+    transport = VirtualTransport(context, hands_of(context))
     return filtered(transport, settings.virtual_delivery_status_filter, "virtual_delivery_status_filter", context)

@@ -26,6 +26,9 @@ class Context:
     sink: Any = None  # mailer.interfaces.sink.IMessageSink for mail that this part sends
     addressing: Any = None  # mailer.interfaces.addressing.IAddressing
     transports: Any = None  # ITransport by master.cf service name, for those that pass recipients on; filled after them
+    start_worker: Any = (
+        None  # starts worker processes for deliveries, see deliver.hands; None: this process does it itself
+    )
     connections: Any = None  # endpoint factory used for outgoing connections; None: the reactor's own
     directory: str = ""  # the queue directory as this process sees it; "": as the settings say
 

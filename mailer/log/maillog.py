@@ -63,6 +63,7 @@ class MailLog:
         self._scheduled = False
         self._writing = False
         self._rotated = False
+        self._reopened: list[Callable[[], None]] = []
         self._failed = False
 
     def service(self, name: str, syslog_name: str = "postfix") -> ServiceLog:
@@ -114,8 +115,12 @@ class MailLog:
         if len(self._lines) >= _FLUSH_LINES or not self._scheduled:
             self.flush()
 
-    def reopen(self) -> None:
-        """After log rotation: go on in a new file, or in the old one if the new one cannot be had."""
+    def reopen(self, then: Callable[[], None] = lambda: None) -> None:
+        """After log rotation: go on in a new file, or in the old one if the new one cannot be had.
+
+        :param then: called when that is done, which is when the batch on its way has been written.
+        """
+        self._reopened.append(then)
         if self._writing:
             self._rotated = True
         else:
@@ -126,6 +131,9 @@ class MailLog:
             self._destination.reopen()
         except OSError as error:
             self._complain(f"mail log: cannot reopen: {error}")
+        reopened, self._reopened = self._reopened, []
+        for then in reopened:
+            then()
 
     def drain(self) -> None:
         """At the end: write all that is left, synchronously."""

@@ -3,9 +3,9 @@
 Still root, with one thread, it learns who it is, reads the configuration and lets `mailer.daemons` build its parts (keys,
 tables); then it gives up its rights; only then the reactor runs. Packets on the control channel, descriptor 3:
 
-    to master    ready {broken}     failed {reason}     reloaded     status {id, ...}     worker {id, uid, gid, groups} + its ends
-                 log                (another descriptor for the log, please)
-    from master  sockets {names} + descriptors     birth {see Birth} + descriptors     listen     drain {seconds}     status {id}
+    to master    ready {broken}     failed {reason}     reloaded     status {values}     worker {id, uid, gid, groups} + its ends
+                 kill {pid} (of a worker)                log (another descriptor for it, please)
+    from master  sockets {names} + descriptors     birth {see Birth} + descriptors     listen     drain {seconds}     status
                  reload + configuration     log + descriptor     worker {id, pid | error}
 
 A daemon whose master has gone has nothing to live for: it ends at once, as if it had been killed.
@@ -100,7 +100,9 @@ class Child:
 
     def _failed(self, failure: Any) -> None:
         text = failure.getErrorMessage()
-        self.channel.send("failed", reason=text if failure.check(ConfigError, OSError) else f"{failure.type.__name__}: {text}")
+        self.channel.send(
+            "failed", reason=text if failure.check(ConfigError, OSError) else f"{failure.type.__name__}: {text}"
+        )
         if not failure.check(ConfigError, OSError):
             print(failure.getTraceback(), file=sys.stderr)
         self._leave()
@@ -117,8 +119,8 @@ class Child:
         if not self._ending:
             self._daemon.listen()
 
-    def _status(self, _: list[int], id: int) -> None:
-        self.channel.send("status", id=id, values=self._daemon.status())
+    def _status(self, _: list[int]) -> None:
+        self.channel.send("status", values=self._daemon.status())
 
     def _reload(self, descriptors: list[int]) -> None:
         (descriptor,) = descriptors

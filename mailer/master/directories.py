@@ -1,31 +1,172 @@
-"""The directories an instance needs (postconf(5): queue_directory, data_directory), made where they are missing."""
+"""The directories of an instance: made where they are missing, looked at, mended (postconf(5): queue_directory, data_directory).
+
+What lies below ``$queue_directory/mailer`` is ours alone: with daemons that run as mail_owner it is given to that account. The
+rest may be shared with a Postfix and is only looked at. A place where somebody else may write is refused.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from mailer.master.privileges import Owner
 from mailer.receive.maildrop import corrupt_directory, maildrop_directory
 
-__all__ = ["prepare"]
+__all__ = ["Finding", "Unsafe", "findings", "mend", "prepare", "private_directory"]
 
-#: The maildrop: everybody may leave a file, nobody may look or touch another's. The reader trusts no file in it.
+#: The maildrop: everybody may leave a file, nobody may look or touch another's. The reader trusts no file in it. Files get
+#: the directory's group, so that a reader without root's rights can open them.
 _DROP_BOX = 0o1733
+_SHARED_DROP_BOX = 0o3733
+_OTHERS_WRITE = 0o002
+_GROUP_WRITES = 0o020
 
 
-def prepare(settings: Any) -> None:
-    """:raise OSError: a directory is missing and cannot be made."""
+def private_directory(queue_directory: str) -> str:
+    """Where the daemons find each other."""
+    return os.path.join(queue_directory, "mailer", "private")
+
+
+class Unsafe(Exception):
+    """Somebody else may write where only this system must; the text has a line for each place."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A directory as it ought to be. ``ours`` is nobody else's."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    ours: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it ought to be, and how that is mended. ``unsafe``: nothing starts before it is."""
+
+    path: str
+    text: str
+    unsafe: bool
+    mode: int | None
+    uid: int
+    gid: int
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}"
+
+
+def _places(settings: Any, owner: Owner | None) -> list[_Place]:
     queue = settings.queue_directory
-    _make(queue, 0o755)
-    _make(os.path.join(queue, "public"), 0o755)
-    _make(os.path.join(queue, "private"), 0o700)
-    _make(os.path.join(queue, "mailer"), 0o711)
-    _make(maildrop_directory(queue), _DROP_BOX)
-    _make(corrupt_directory(queue), 0o700)
-    _make(settings.data_directory, 0o755)
+    me, mine = os.geteuid(), os.getegid()
+    uid, gid = (owner.uid, owner.gid) if owner else (me, mine)
+    inside = os.path.join(queue, "mailer")
+    drop = _SHARED_DROP_BOX if owner else _DROP_BOX
+    places = [
+        _Place(queue, 0o755, me, mine, ours=False),
+        _Place(os.path.join(queue, "public"), 0o755, me, mine, ours=False),
+        _Place(os.path.join(queue, "private"), 0o700, uid, gid, ours=False),
+        _Place(inside, 0o711, uid, gid),
+        _Place(maildrop_directory(queue), drop, uid, owner.drop_gid if owner else mine),
+        _Place(corrupt_directory(queue), 0o700, uid, gid),
+        _Place(settings.data_directory, 0o700 if owner else 0o755, uid, gid, ours=False),
+    ]
+    if owner:
+        places += [
+            _Place(os.path.join(inside, "content"), 0o700, uid, gid),
+            # The daemons may connect to each other there, but replace no socket.
+            _Place(private_directory(queue), 0o710, me, gid),
+        ]
+    return places
 
 
-def _make(path: str, mode: int) -> None:
-    if not os.path.isdir(path):
-        os.makedirs(path)
-        os.chmod(path, mode)  # whatever the umask says
+def prepare(settings: Any, owner: Owner | None = None) -> None:
+    """Make what is missing, and give our own to ``owner``, the account that daemons run as; None: everything is this
+    process' own.
+
+    :raise OSError: something is missing and cannot be made.
+    :raise Unsafe:
+    """
+    for place in _places(settings, owner):
+        if not os.path.isdir(place.path):
+            os.makedirs(place.path)
+            os.chmod(place.path, place.mode)  # whatever the umask says
+            if owner:
+                os.chown(place.path, place.uid, place.gid)
+    found = list(findings(settings, owner))
+    unsafe = [finding for finding in found if finding.unsafe]
+    if unsafe:
+        raise Unsafe("\n".join(map(str, unsafe)))
+    inside = os.path.join(settings.queue_directory, "mailer") + os.sep
+    mend(finding for finding in found if owner and (finding.path + os.sep).startswith(inside))
+
+
+def findings(settings: Any, owner: Owner | None, deep: bool = True) -> Iterator[Finding]:
+    """What is not as it ought to be, of what exists. :param deep: look at every file of the queue, if there is an owner."""
+    queue = settings.queue_directory
+    for place in _places(settings, owner):
+        if place.ours or not os.path.islink(place.path):
+            yield from _look(place, owner)
+    inside = os.path.join(queue, "mailer")
+    if owner and deep and os.path.isdir(inside):
+        yield from _files(inside, owner, {maildrop_directory(queue), private_directory(queue)})
+
+
+def _look(place: _Place, owner: Owner | None) -> Iterator[Finding]:
+    try:
+        status = os.lstat(place.path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        yield Finding(place.path, "is no directory", True, None, place.uid, place.gid)
+        return
+    unsafe = _writers(status, place, owner)
+    if unsafe:
+        yield Finding(place.path, unsafe, True, place.mode, place.uid, place.gid)
+    elif place.ours and stat.S_IMODE(status.st_mode) != place.mode:
+        text = f"mode is {stat.S_IMODE(status.st_mode):04o}, not {place.mode:04o}"
+        yield Finding(place.path, text, False, place.mode, place.uid, place.gid)
+    elif place.ours and owner and (status.st_uid, status.st_gid) != (place.uid, place.gid):
+        text = f"belongs to {status.st_uid}:{status.st_gid}, not to {place.uid}:{place.gid}"
+        yield Finding(place.path, text, False, place.mode, place.uid, place.gid)
+
+
+def _writers(status: os.stat_result, place: _Place, owner: Owner | None) -> str:
+    """Who else may write there, or an empty text."""
+    mode = status.st_mode
+    users = {0, os.geteuid(), *((owner.uid,) if owner else ())}
+    groups = {0, os.getegid(), place.gid, *((owner.gid, owner.drop_gid) if owner else ())}
+    if status.st_uid not in users:
+        return f"belongs to uid {status.st_uid}"
+    if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
+        return "everybody may write there"
+    if mode & _GROUP_WRITES and status.st_gid not in groups and not mode & stat.S_ISVTX:
+        return f"group {status.st_gid} may write there"
+    return ""
+
+
+def _files(directory: str, owner: Owner, leave: set[str]) -> Iterator[Finding]:
+    """Files and directories of the queue that belong to somebody else than the daemons."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            if entry.path in leave or stat.S_ISLNK(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+                continue
+            if status.st_uid != owner.uid:
+                unsafe = status.st_uid not in (0, os.geteuid())
+                text = f"belongs to uid {status.st_uid}, not to {owner.name}"
+                yield Finding(entry.path, text, unsafe, None, owner.uid, owner.gid)
+            if stat.S_ISDIR(status.st_mode):
+                yield from _files(entry.path, owner, leave)
+
+
+def mend(found: Iterable[Finding]) -> None:
+    """:raise OSError:"""
+    for finding in found:
+        os.chown(finding.path, finding.uid, finding.gid, follow_symlinks=False)
+        if finding.mode is not None:
+            os.chmod(finding.path, finding.mode)  # after chown, which takes such bits away

@@ -1,4 +1,4 @@
-"""Faults of the program itself in a daemon: a line in the mail log, where administrators look, and all of it on standard error."""
+"""Faults of the program itself in a daemon: a line in the mail log, where administrators look, and all on standard error."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ from mailer.config.embedded import default_directory, establish
 from mailer.config.errors import ConfigError, Problem
 from mailer.config.load import Configuration, load
 from mailer.interfaces.transport import ITransportFactory
-from mailer.master.maillog import open_log
+from mailer.master.choice import Choice, choose
+from mailer.master.maillog import buffered, destination
 from mailer.master.plan import Plan, make_plan
-from mailer.master.single import SingleLayout
 from mailer.plugins.registry import installed
 
 __all__ = ["CannotStart", "service"]
@@ -37,12 +37,14 @@ def service(
     embedded: Path | None = None,
     overrides: Mapping[str, str] | None = None,
     errors: TextIO = sys.stderr,
+    layout: str = "",
 ) -> IService:
     """The mail system as a Twisted service.
 
     :param directory: configuration directory; None for the embedded default.
     :param embedded: where the embedded default keeps everything; None for the user's data directory.
     :param overrides: main.cf settings from the command line.
+    :param layout: auto, single or processes; mailer_layout if empty.
     :raise CannotStart: nothing was opened or bound.
     """
     greeting = ""
@@ -54,13 +56,35 @@ def service(
             raise CannotStart(f"{error.filename}: {error.strerror}") from error
         greeting = _greeting(base.expanduser().absolute())
     plan = read(directory, overrides)
+    choice = _choose(layout, plan.configuration.settings, bool(greeting))
+    if choice.warning:
+        plan = dataclasses.replace(plan, problems=(*plan.problems, Problem("warning", choice.warning)))
     for problem in plan.problems:
         print(f"mailer: warning: {problem}", file=errors)
-    log, where = _open_log(plan, reactor, errors)
+    target, where = _destination(plan)
+    log = buffered(target, reactor, time.time, lambda text: print(text, file=errors))
     if greeting:
         print(greeting, file=errors)
     print(f"mailer: configuration from {directory}, mail log to {where}", file=errors)
-    return SingleLayout(plan, reactor, time.time, log, lambda: read(directory, overrides))
+
+    def again() -> Plan:
+        return read(directory, overrides)
+
+    # Only one of them is imported: master has no use for the parts that handle mail.
+    if choice.owner is not None:
+        from mailer.master.processes import ProcessesLayout
+
+        return ProcessesLayout(plan, choice.owner, reactor, log, target, again)
+    from mailer.master.single import SingleLayout
+
+    return SingleLayout(plan, reactor, time.time, log, again)
+
+
+def _choose(layout: str, settings: Any, embedded: bool) -> Choice:
+    try:
+        return choose(layout or settings.mailer_layout, settings, embedded)
+    except ConfigError as error:
+        raise _refusal((Problem.from_error(error),)) from error
 
 
 def read(directory: Path, overrides: Mapping[str, str] | None = None) -> Plan:
@@ -96,12 +120,9 @@ def _plan(configuration: Configuration) -> Plan:
     return dataclasses.replace(plan, problems=plan.problems + plugins)
 
 
-def _open_log(plan: Plan, reactor: Any, errors: TextIO) -> Any:
-    def complain(text: str) -> None:
-        print(text, file=errors)
-
+def _destination(plan: Plan) -> tuple[Any, str]:
     try:
-        return open_log(plan.configuration.settings, reactor, time.time, complain)
+        return destination(plan.configuration.settings)
     except ConfigError as error:
         raise CannotStart(f"error: {error}") from error
 

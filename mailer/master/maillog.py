@@ -12,7 +12,7 @@ from mailer.log.destinations import FACILITIES, FileDestination, StreamDestinati
 from mailer.log.handed import HandedFile, HandedSyslog
 from mailer.log.maillog import Destination, MailLog
 
-__all__ = ["buffered", "destination", "handed", "kind_of", "open_log"]
+__all__ = ["buffered", "destination", "handed", "kind_of"]
 
 _SYSLOG_SOCKET = "/dev/log"
 
@@ -50,12 +50,6 @@ def _mode(settings: Any) -> int:
         return int(text, 8)
     except ValueError:
         raise ConfigError(f"maillog_file_permissions: {text} is no octal mode", "for example 0600") from None
-
-
-def open_log(settings: Any, reactor: Any, seconds: Any, complain: Any) -> tuple[MailLog, str]:
-    """The log of this process, written by the reactor's thread pool."""
-    where, words = destination(settings)
-    return buffered(where, reactor, seconds, complain), words
 
 
 def buffered(where: Destination, reactor: Any, seconds: Any, complain: Any) -> MailLog:

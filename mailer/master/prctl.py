@@ -11,7 +11,14 @@ import sys
 from functools import cache
 from typing import Any
 
-__all__ = ["clear_bounding_set", "clear_capabilities", "die_with_parent", "forbid_new_privileges", "hide_memory", "set_name"]
+__all__ = [
+    "clear_bounding_set",
+    "clear_capabilities",
+    "die_with_parent",
+    "forbid_new_privileges",
+    "hide_memory",
+    "set_name",
+]
 
 _SET_PDEATHSIG = 1
 _SET_DUMPABLE = 4

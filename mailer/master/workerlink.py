@@ -16,8 +16,12 @@ __all__ = ["WorkerLink"]
 class _Started:
     """A worker that is master's child: nobody here has to wait for it."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, channel: Channel, pid: int) -> None:
+        self._channel = channel
         self.pid = pid
+
+    def kill(self) -> None:
+        self._channel.send("kill", pid=self.pid)
 
     def wait(self) -> int:
         return 0
@@ -53,4 +57,4 @@ class WorkerLink:
         if error:
             asked.errback(OSError(None, error))
         else:
-            asked.callback(_Started(pid))
+            asked.callback(_Started(self._channel, pid))

@@ -124,6 +124,9 @@ class Drop:
         """The envelope, before any content. :raise OSError:"""
         descriptor = os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "wb")
+        if os.stat(self._directory).st_mode & stat.S_ISGID:
+            # The file has the directory's group, in which is nobody but the reader.
+            os.fchmod(descriptor, 0o640)
         self._file.write(_encode(submission))
 
     def write(self, chunk: bytes) -> None:

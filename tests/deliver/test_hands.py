@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from deliveries import BODY, CONTENT
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
@@ -346,7 +346,7 @@ def test_a_worker_that_hangs_is_killed():
         StringTransport()
     )
     clock.callFromThread = lambda function, *arguments: function(*arguments)
-    workers = Workers(clock, DirectPool(), 100.0, 300.0, log, lambda identity, sockets: process)
+    workers = Workers(clock, DirectPool(), 100.0, 300.0, log, lambda identity, sockets: succeed(process))
     started = Started(workers.ask(Identity(1000, 1000), ask("/x/")))
     for _ in range(3):
         clock.advance(100)

@@ -12,12 +12,15 @@ own = Area("mailer")
 PARAMETERS: tuple[Parameter, ...] = (
     own.choice(
         "mailer_layout",
-        "auto",
+        "single",
         "Whether all parts share one process (single) or only master keeps root's rights (processes).",
         ("auto", "single", "processes"),
     ),
     own.integer(
-        "mailer_smtp_processes", "0", "Processes that send mail by SMTP and LMTP; 0 for one a processor core.", minimum=0
+        "mailer_smtp_processes",
+        "0",
+        "Processes that send mail by SMTP and LMTP; 0 for one a processor core.",
+        minimum=0,
     ),
     own.integer(
         "mailer_smtpd_processes",

@@ -22,7 +22,7 @@ from mailer.deliver.hands.workers import Workers
 from mailer.deliver.mailbox.deposit import Deposit, WriteFailure
 from mailer.message.status import TemporaryError
 
-__all__ = ["FileText", "Hands"]
+__all__ = ["FileText", "Hands", "hands_of"]
 
 #: What this process does at once; more deliveries share the disk's flushes.
 _THREADS = 20
@@ -43,10 +43,17 @@ class FileText:
 
 class Hands:
     """:param reactor: see Context. :param idle_seconds: how long worker processes are kept (max_idle).
-    :param uid: this process's own. :param watchdog: how long one request may take (daemon_timeout)."""
+    :param uid: this process's own. :param watchdog: how long one request may take (daemon_timeout).
+    :param start: starts worker processes for one that is not root itself, see `Workers`."""
 
     def __init__(
-        self, reactor: Any, log: Any, idle_seconds: float, uid: int | None = None, watchdog: float = 18000.0
+        self,
+        reactor: Any,
+        log: Any,
+        idle_seconds: float,
+        uid: int | None = None,
+        watchdog: float = 18000.0,
+        start: Any = None,
     ) -> None:
         self._reactor = reactor
         self._log = log
@@ -56,7 +63,8 @@ class Hands:
         self._pool = ThreadPool(0, _THREADS, "deliver")
         self._started = False
         self._at_end: Any = None
-        self._workers = Workers(reactor, self._pool, idle_seconds, watchdog, log)
+        self._workers = Workers(reactor, self._pool, idle_seconds, watchdog, log, start)
+        self._becomes = start is not None or self._uid == 0
 
     async def deliver(self, identity: Identity, deposit: Deposit, content: Any) -> None:
         """Return when the message is durable in its mailbox.
@@ -92,7 +100,7 @@ class Hands:
             self._pool.start()
             # Whatever else happens: a process whose threads go on cannot end.
             self._at_end = self._reactor.addSystemEventTrigger("after", "shutdown", self._pool.stop)
-        if self._uid == 0:
+        if self._becomes:
             return await self._workers.ask(identity, request, content)
         done = deferToThreadPool(self._reactor, self._pool, self._tasks.perform, request, self._pieces(content))
         try:
@@ -105,7 +113,7 @@ class Hands:
     def _forbidden(self, identity: Identity, task: str) -> str:
         if identity.uid == 0 and task == "command":
             return "is refused"
-        if self._uid and identity.uid != self._uid:
+        if not self._becomes and identity.uid != self._uid:
             return f"needs root's rights, this process has uid {self._uid}"
         return ""
 
@@ -137,3 +145,15 @@ class Hands:
             self._started = False
             self._reactor.removeSystemEventTrigger(self._at_end)
             self._reactor.callInThread(self._pool.stop)
+
+
+def hands_of(context: Any) -> Hands:
+    """Those of a service of master.cf."""
+    settings = context.settings
+    return Hands(
+        context.reactor,
+        context.log,
+        settings.max_idle,
+        watchdog=settings.daemon_timeout,
+        start=context.start_worker,
+    )

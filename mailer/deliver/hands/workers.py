@@ -60,7 +60,9 @@ class Workers:
     :param idle_seconds: how long a worker is kept without work (max_idle).
     :param watchdog: how long one request may take (daemon_timeout); a worker that hangs longer, on a lost file server for
         instance, is killed.
-    :param log: is told so."""
+    :param log: is told so.
+    :param start: starts a process in place of `start_process`, where this one may not; gives an awaitable of something with
+        ``pid``, ``kill`` and ``wait``, or OSError."""
 
     def __init__(
         self,
@@ -69,14 +71,14 @@ class Workers:
         idle_seconds: float,
         watchdog: float = 18000.0,
         log: Any = None,
-        start: Any = start_process,
+        start: Any = None,
     ) -> None:
         self._reactor = reactor
         self._pool = pool
         self._idle = idle_seconds
         self._watchdog = watchdog
         self._log = log
-        self._start = start
+        self._start = start or self._start_in_thread
         self._workers: dict[Identity, _Worker] = {}
         self._starting: set[Identity] = set()
         self._waiting: deque[Deferred[None]] = deque()
@@ -132,7 +134,7 @@ class Workers:
         pairs = [socket.socketpair() for _ in range(_LANES)]
         try:
             ends = [end for _, end in pairs]
-            process = await deferToThreadPool(self._reactor, self._pool, self._start, identity, ends)
+            process = await self._start(identity, ends)
         except OSError as error:
             for ours, _ in pairs:
                 ours.close()
@@ -146,6 +148,9 @@ class Workers:
             self._adopt(identity, worker, ours)
         if self._sweep is None:
             self._sweep = self._reactor.callLater(self._interval, self._end_idle)
+
+    def _start_in_thread(self, identity: Identity, ends: list[socket.socket]) -> Deferred[Any]:
+        return deferToThreadPool(self._reactor, self._pool, start_process, identity, ends)
 
     @property
     def _interval(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
-from mailer.deliver.hands.hands import Hands
+from mailer.deliver.hands.hands import hands_of
 from mailer.deliver.local.aliases import Aliases
 from mailer.deliver.local.commands import Commands
 from mailer.deliver.local.expansion import Expansion
@@ -162,7 +162,7 @@ def build(argument: Sequence[str], context: Any) -> Any:
     if argument:
         raise ConfigError(f"local: unexpected command-line argument: {argument[0]}")
     settings = context.settings
-    hands = Hands(context.reactor, context.log, settings.max_idle, watchdog=settings.daemon_timeout)
+    hands = hands_of(context)
     spool = Spool(settings.mail_spool_directory.rstrip("/"), context.reactor)
     transport = LocalTransport(context, hands, Users(context.reactor), spool)
     return filtered(transport, settings.local_delivery_status_filter, "local_delivery_status_filter", context)
