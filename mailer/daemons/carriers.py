@@ -23,6 +23,7 @@ class Carriers:
     :param addressing: IAddressing, for those that look up further addresses; None: there are none among them, nor any
         that sends mail on.
     :param elsewhere: transports of other processes, for those of ours that pass recipients on.
+    :param start_worker: see Context.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class Carriers:
         plans: Iterable[TransportPlan],
         addressing: Any,
         elsewhere: Mapping[str, Any] | None = None,
+        start_worker: Any = None,
     ) -> None:
         self._common = common
+        self._start_worker = start_worker
         self._addressing = addressing
         self.broken: dict[str, str] = {}
         self.transports: dict[str, Any] = {}
@@ -66,6 +69,7 @@ class Carriers:
             sink=common.sink(settings.cleanup_service_name) if self._addressing is not None else None,
             addressing=self._addressing,
             transports=self._passing,
+            start_worker=self._start_worker,
         )
         try:
             return installed(ITransportFactory, "transport").find(command).build(service.arguments, context)

@@ -44,7 +44,7 @@ class CarrierDaemon:
             plans += [plan for plan in place.plan.transports if home(plan.service) == "qmgr"]
         self._others = clients_of(others)
         addressing = self._common.addressing() if place.kind == "deliver" else None
-        self._carriers = Carriers(self._common, plans, addressing, others)
+        self._carriers = Carriers(self._common, plans, addressing, others, place.start_worker)
         self.broken = self._carriers.broken
         self._layout = Layout(place.directory)
         self._service = TransportService(self._carriers.transports, self._content)
@@ -87,5 +87,5 @@ class CarrierDaemon:
         if self._place.kind == "deliver":
             self._access.close()
 
-    def reload(self, plan: Any) -> None:
+    def reload(self, plan: Any, peers: Any) -> None:
         raise NotImplementedError("a process that delivers is replaced")

@@ -38,7 +38,6 @@ class Birth:
     chroot: bool
     directory: str
     log: str
-    processes: dict[str, int] = field(default_factory=dict)
     peers: dict[str, list[str]] = field(default_factory=dict)
     descriptors: list[str] = field(default_factory=list)
 

@@ -6,7 +6,7 @@ tables); then it gives up its rights; only then the reactor runs. Packets on the
     to master    ready {broken}     failed {reason}     reloaded     status {values}     worker {id, uid, gid, groups} + its ends
                  kill {pid} (of a worker)                log (another descriptor for it, please)
     from master  sockets {names} + descriptors     birth {see Birth} + descriptors     listen     drain {seconds}     status
-                 reload + configuration     log + descriptor     worker {id, pid | error}
+                 reload {peers} + configuration     log + descriptor     worker {id, pid | error}
 
 A daemon whose master has gone has nothing to live for: it ends at once, as if it had been killed.
 """
@@ -122,10 +122,10 @@ class Child:
     def _status(self, _: list[int]) -> None:
         self.channel.send("status", values=self._daemon.status())
 
-    def _reload(self, descriptors: list[int]) -> None:
+    def _reload(self, descriptors: list[int], peers: dict[str, list[str]]) -> None:
         (descriptor,) = descriptors
         try:
-            self._daemon.reload(plan_of(descriptor))
+            self._daemon.reload(plan_of(descriptor), _tuples(peers))
         except Exception as error:  # a new configuration may be wrong in any way: the old one goes on
             self.channel.send("failed", reason=str(error) or type(error).__name__)
         else:
@@ -170,6 +170,10 @@ def _born(sock: socket.socket) -> tuple[Birth, dict[str, int]]:
             handed_over.update(zip(birth.descriptors, descriptors, strict=True))
             return birth, handed_over
         handed_over.update(zip(message["names"], descriptors, strict=True))
+
+
+def _tuples(peers: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(processes) for name, processes in peers.items()}
 
 
 def _adopted(descriptor: int) -> socket.socket:
@@ -222,8 +226,7 @@ def _made(sock: socket.socket, birth: Birth, descriptors: dict[str, int]) -> tup
         log=log,
         directory=".",
         sockets={name: _adopted(descriptor) for name, descriptor in descriptors.items()},
-        processes=birth.processes,
-        peers={name: tuple(processes) for name, processes in birth.peers.items()},
+        peers=_tuples(birth.peers),
         start_worker=child.workers.start,
         dns=Resolver(running),
         chrooted=birth.chroot,

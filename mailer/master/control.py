@@ -110,7 +110,7 @@ class Channel:
         self._open = True
         reactor.addReader(self)
 
-    def send(self, kind: str, descriptors: Sequence[int] = (), **values: Any) -> None:
+    def send(self, kind: str, descriptors: Sequence[int] = (), /, **values: Any) -> None:
         """Say something; forgotten when the channel has ended. The descriptors stay the caller's."""
         if not self._open:
             return

@@ -45,6 +45,10 @@ class Generation:
         return self.processes.processes
 
     @property
+    def peers(self) -> dict[str, list[str]]:
+        return {name: list(processes) for name, processes in self.processes.peers.items()}
+
+    @property
     def descriptor(self) -> int:
         return self._file.fileno()
 
@@ -65,8 +69,7 @@ class Generation:
             chroot=plan.chroot,
             directory=self._directory,
             log=kind,
-            processes=self.processes.counts,
-            peers={name: list(processes) for name, processes in self.processes.peers.items()},
+            peers=self.peers,
         )
         handed = {"configuration": self.descriptor, "log": descriptor}
         # An address family that this machine lacks has left a gap.

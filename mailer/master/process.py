@@ -103,9 +103,9 @@ class Process:
             self._deadline.cancel()
         self._deadline = self._reactor.callLater(seconds, self.kill)
 
-    def reload(self, configuration: int) -> None:
+    def reload(self, configuration: int, peers: dict[str, list[str]]) -> None:
         """Answered through ``Watcher.reloaded``. :param configuration: a descriptor, see `birth.written`."""
-        self._channel.send("reload", [configuration])
+        self._channel.send("reload", [configuration], peers=peers)
 
     def renew_log(self, descriptor: int) -> None:
         self._channel.send("log", [descriptor])

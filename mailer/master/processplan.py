@@ -49,14 +49,6 @@ class Processes:
     processes: tuple[ProcessPlan, ...]
     peers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many processes there are of each kind."""
-        counts: dict[str, int] = {}
-        for process in self.processes:
-            counts[process.kind] = counts.get(process.kind, 0) + 1
-        return counts
-
 
 def plan_processes(plan: Plan, cores: int) -> Processes:
     """:param cores: what this machine's processors can do at once, 1 or more."""

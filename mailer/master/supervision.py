@@ -37,6 +37,10 @@ class Generation(Protocol):
     def process_plans(self) -> tuple[ProcessPlan, ...]: ...
 
     @property
+    def peers(self) -> dict[str, list[str]]:
+        """For each transport its processes."""
+
+    @property
     def descriptor(self) -> int:
         """The configuration, see `mailer.master.birth.written`."""
 
@@ -267,7 +271,7 @@ class Supervisor:
         if process.state != "serving":
             process.kill()
             return
-        process.reload(generation.descriptor)
+        process.reload(generation.descriptor, generation.peers)
         await self._decided()
 
     def _take_over(self, generation: Any) -> None:
