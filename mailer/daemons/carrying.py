@@ -87,5 +87,5 @@ class CarrierDaemon:
         if self._place.kind == "deliver":
             self._access.close()
 
-    def reload(self, plan: Any, peers: Any) -> None:
+    def reload(self, plan: Any) -> None:
         raise NotImplementedError("a process that delivers is replaced")

@@ -5,8 +5,6 @@ Talks to smtpd (which hands it messages), to the processes that deliver, to loca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -113,25 +111,17 @@ class QmgrDaemon:
             "active": qmgr.status().messages if qmgr is not None else 0,
         }
 
-    def reload(self, plan: Plan, peers: Mapping[str, tuple[str, ...]]) -> None:
-        remote = self._remote
-        if peers != self._place.peers:
-            self._place = replace(self._place, peers=peers)
-            remote = remote_transports(self._place)
-        parts = _Parts(self._place, plan, self._shared, remote)
-        before = self._parts, self._remote
-        self._parts, self._remote = parts, remote
+    def reload(self, plan: Plan) -> None:
+        parts = _Parts(self._place, plan, self._shared, self._remote)
+        old, self._parts = self._parts, parts
         self._core.reload(parts.qmgr, parts.transports)
-        Deferred.fromCoroutine(self._retire(*before)).addErrback(
+        Deferred.fromCoroutine(self._retire(old)).addErrback(
             lambda failure: _fault.failure("giving back a configuration's parts", failure)
         )
 
-    async def _retire(self, parts: _Parts, remote: dict[str, Any]) -> None:
+    async def _retire(self, parts: _Parts) -> None:
         await deferLater(self._place.reactor, _RETIRE_SECONDS, lambda: None)
         await parts.stop()
-        if remote is not self._remote:
-            for client in clients_of(remote):
-                client.close()
 
     async def drain(self, seconds: float) -> None:
         """Messages that others have handed over are answered; what they hand over later waits for the next start."""

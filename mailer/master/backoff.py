@@ -25,11 +25,6 @@ class Backoff:
         self._deaths: deque[float] = deque()
         self._false_starts = 0
 
-    @property
-    def looping(self) -> bool:
-        """Whether it is held back now."""
-        return self._false_starts > 0 or len(self._deaths) > _FORGIVEN
-
     def served(self) -> None:
         """It has come up."""
         self._false_starts = 0

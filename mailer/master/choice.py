@@ -7,7 +7,6 @@ account for the daemons that can reach what they need. Where it cannot it says w
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import sys
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ def _owner(settings: Any, user: int) -> Owner:
     """:raise ConfigError: the layout cannot work, and why."""
     if user != 0:
         raise ConfigError("only root can start daemons that give up rights", "start as root")
-    if sys.platform != "linux" or not hasattr(socket, "recv_fds"):
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         raise ConfigError(f"daemons of their own are not supported on {sys.platform}")
     owner = owner_of(settings)
     for what, path in (

@@ -22,6 +22,8 @@ __all__ = ["Broken", "Channel", "pair", "receive", "send"]
 #: Octets of a packet, and descriptors with it (the kernel takes 253).
 PACKET = 1 << 16
 DESCRIPTORS = 240
+_INT = array.array("i").itemsize
+_ROOM = socket.CMSG_SPACE(DESCRIPTORS * _INT)
 #: Packets that wait for the other side to read.
 _MOST_WAITING = 1000
 _AT_ONCE = 50
@@ -62,7 +64,11 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
 
     :raise BlockingIOError: there is none now. :raise Broken:
     """
-    data, descriptors, flags, _ = socket.recv_fds(sock, PACKET, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = sock.recvmsg(PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
+    descriptors: list[int] = []
+    for level, kind, octets in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors += array.array("i", octets[: len(octets) - len(octets) % _INT])
     if not data:
         _close(descriptors)
         return None

@@ -62,12 +62,12 @@ def plan_processes(plan: Plan, cores: int) -> Processes:
         processes.append(ProcessPlan("deliver", 0, _names(delivering), False, ("private/deliver",)))
         peers.update((service.name, ("deliver",)) for service in delivering)
     sending = [service for service in carriers if _command(service) in _SENDING]
-    for process in _sending(sending, settings.mailer_smtp_processes or cores):
+    for process in _sending(sending, max(settings.mailer_smtp_processes, 0) or cores):
         processes.append(process)
         for service in sending:
             if _name(service) in process.services:
                 peers[service.name] = (*peers.get(service.name, ()), process.name)
-    processes += _receiving(plan.listeners, settings.mailer_smtpd_processes, cores)
+    processes += _receiving(plan.listeners, max(settings.mailer_smtpd_processes, 0), cores)
     return Processes(tuple(processes), peers)
 
 

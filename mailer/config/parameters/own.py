@@ -20,12 +20,10 @@ PARAMETERS: tuple[Parameter, ...] = (
         "mailer_smtp_processes",
         "0",
         "Processes that send mail by SMTP and LMTP; 0 for one a processor core.",
-        minimum=0,
     ),
     own.integer(
         "mailer_smtpd_processes",
         "0",
         "Processes that receive mail by SMTP; 0 for one a processor core, or fewer where master.cf says so.",
-        minimum=0,
     ),
 )
