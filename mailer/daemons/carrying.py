@@ -15,8 +15,9 @@ from twisted.internet.threads import deferToThreadPool
 from mailer.daemons.carriers import Carriers
 from mailer.daemons.parts import Common
 from mailer.daemons.place import Place, home
-from mailer.daemons.reaching import QueueAccess, clients_of, remote_transports
-from mailer.ipc.delivering import TransportService
+from mailer.daemons.reaching import QueueAccess, remote_transports
+from mailer.ipc.client import Client
+from mailer.ipc.delivering import RemoteTransport, TransportService
 from mailer.ipc.server import CallServer
 from mailer.net.sharing import adopt
 from mailer.queue.content import FileContent, InlineContent
@@ -38,11 +39,11 @@ class CarrierDaemon:
         plans = [
             plan for plan in place.plan.transports if home(plan.service) == place.kind and place.serves(plan.service)
         ]
-        others = {}
+        self._others: dict[str, Client] = {}
+        others: dict[str, RemoteTransport] = {}
         if place.kind == "deliver":  # the only one with transports that pass recipients on, and that send mail
-            others = remote_transports(place)
+            others = remote_transports(place, place.peers, self._others)
             plans += [plan for plan in place.plan.transports if home(plan.service) == "qmgr"]
-        self._others = clients_of(others)
         addressing = self._common.addressing() if place.kind == "deliver" else None
         self._carriers = Carriers(self._common, plans, addressing, others, place.start_worker)
         self.broken = self._carriers.broken
@@ -82,10 +83,10 @@ class CarrierDaemon:
         await self._server.drain(seconds)
         await self._carriers.stop()
         self._common.close()
-        for client in self._others:
+        for client in self._others.values():
             client.close()
         if self._place.kind == "deliver":
             self._access.close()
 
-    def reload(self, plan: Any) -> None:
+    def reload(self, plan: Any, peers: Any) -> None:
         raise NotImplementedError("a process that delivers is replaced")

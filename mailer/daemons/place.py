@@ -88,8 +88,8 @@ class Daemon(Protocol):
     async def drain(self, seconds: float) -> None:
         """Take no more connections, finish what is under way, but within so many seconds; then give everything back."""
 
-    def reload(self, plan: Plan) -> None:
-        """Go on with a new configuration (qmgr only; others are replaced by new processes).
+    def reload(self, plan: Plan, peers: Mapping[str, tuple[str, ...]]) -> None:
+        """Go on with a new configuration (qmgr only; others are replaced by new processes). ``peers`` as in Place.
 
         :raise ConfigError: it is wrong, and the old one stays in force.
         """

@@ -90,7 +90,7 @@ class ProxymapDaemon:
         for tables in self._tables.values():
             tables.close()
 
-    def reload(self, plan: Plan) -> None:
+    def reload(self, plan: Any, peers: Any) -> None:
         raise NotImplementedError("a proxymap is replaced")
 
 

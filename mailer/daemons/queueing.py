@@ -5,6 +5,7 @@ Talks to smtpd (which hands it messages), to the processes that deliver, to loca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -17,8 +18,10 @@ from mailer.daemons.local import LocalSockets
 from mailer.daemons.parts import Common, Shared
 from mailer.daemons.place import Place, home
 from mailer.daemons.qmgr import QmgrParts
-from mailer.daemons.reaching import clients_of, elsewhere, remote_transports
+from mailer.daemons.reaching import elsewhere, remote_transports
+from mailer.ipc.client import Client
 from mailer.ipc.counting import AnvilService
+from mailer.ipc.delivering import RemoteTransport
 from mailer.ipc.flushing import FlushService
 from mailer.ipc.server import CallServer
 from mailer.ipc.verifying import VerifyService
@@ -41,7 +44,7 @@ _LINGER = 0.1
 class _Parts:
     """All of one configuration."""
 
-    def __init__(self, place: Place, plan: Plan, shared: Shared, remote: dict[str, Any]) -> None:
+    def __init__(self, plan: Plan, shared: Shared, remote: dict[str, Any]) -> None:
         self.common = Common(plan, shared)
         self.qmgr = QmgrParts(self.common)
         here = [carrier for carrier in plan.transports if home(carrier.service) == "qmgr"]
@@ -80,8 +83,9 @@ class QmgrDaemon:
             elsewhere=self._proxied,
             directory=place.directory,
         )
-        self._remote = remote_transports(place)
-        self._parts = _Parts(place, place.plan, self._shared, self._remote)
+        self._clients: dict[str, Client] = {}
+        self._remote = self._transports(place.peers)
+        self._parts = _Parts(place.plan, self._shared, self._remote)
         verbs = {
             **QueueService(core.queue).verbs,
             **AnvilService(core.anvil).verbs,
@@ -91,6 +95,9 @@ class QmgrDaemon:
         self._server = CallServer(reactor, verbs)
         self._port: Any = None
         self.broken: dict[str, str] = {}
+
+    def _transports(self, peers: Mapping[str, tuple[str, ...]]) -> dict[str, RemoteTransport]:
+        return remote_transports(self._place, peers, self._clients)
 
     @property
     def problems(self) -> list[str]:
@@ -107,13 +114,14 @@ class QmgrDaemon:
     def status(self) -> dict[str, Any]:
         qmgr = self._core.qmgr
         return {
-            "deliveries": sum(client.outstanding for client in clients_of(self._remote)),
+            "deliveries": sum(client.outstanding for client in self._clients.values()),
             "active": qmgr.status().messages if qmgr is not None else 0,
         }
 
-    def reload(self, plan: Plan) -> None:
-        parts = _Parts(self._place, plan, self._shared, self._remote)
-        old, self._parts = self._parts, parts
+    def reload(self, plan: Plan, peers: Mapping[str, tuple[str, ...]]) -> None:
+        remote = self._transports(peers)
+        parts = _Parts(plan, self._shared, remote)
+        old, self._parts, self._remote = self._parts, parts, remote
         self._core.reload(parts.qmgr, parts.transports)
         Deferred.fromCoroutine(self._retire(old)).addErrback(
             lambda failure: _fault.failure("giving back a configuration's parts", failure)
@@ -133,6 +141,6 @@ class QmgrDaemon:
         await deferLater(self._place.reactor, _LINGER, lambda: None)
         self._server.close()
         await self._parts.stop()
-        for client in clients_of(self._remote):
+        for client in self._clients.values():
             client.close()
         self._proxied.close()

@@ -26,7 +26,7 @@ from mailer.queue.remote import LANES, RemoteQueue
 from mailer.queue.space import Space
 from mailer.queue.spool import Spool
 
-__all__ = ["QueueAccess", "clients_of", "elsewhere", "remote_transports"]
+__all__ = ["QueueAccess", "elsewhere", "remote_transports"]
 
 
 def elsewhere(place: Place) -> Proxied:
@@ -34,12 +34,16 @@ def elsewhere(place: Place) -> Proxied:
     return Proxied(Client(place.reactor, place.path("proxymap"), "proxymap"), place.chrooted)
 
 
-def remote_transports(place: Place) -> dict[str, RemoteTransport]:
-    """The transports of other processes, by service name; those with the same processes share the connections to them."""
+def remote_transports(
+    place: Place, peers: Mapping[str, tuple[str, ...]], clients: dict[str, Client]
+) -> dict[str, RemoteTransport]:
+    """The transports of other processes, by service name.
+
+    :param clients: connections by name of the socket; those that are missing are added.
+    """
     fleets: dict[tuple[str, ...], Fleet] = {}
-    clients: dict[str, Client] = {}
     found: dict[str, RemoteTransport] = {}
-    for name, sockets in place.peers.items():
+    for name, sockets in peers.items():
         fleet = fleets.get(sockets)
         if fleet is None:
             for socket in sockets:
@@ -47,11 +51,6 @@ def remote_transports(place: Place) -> dict[str, RemoteTransport]:
             fleet = fleets[sockets] = Fleet([clients[socket] for socket in sockets])
         found[name] = RemoteTransport(fleet, name)
     return found
-
-
-def clients_of(transports: Mapping[str, RemoteTransport]) -> set[Client]:
-    """The connections that transports use."""
-    return {client for transport in transports.values() for client in transport.clients}
 
 
 class QueueAccess:

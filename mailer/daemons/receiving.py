@@ -53,7 +53,7 @@ class SmtpdDaemon:
         self._common.close()
         self._access.close()
 
-    def reload(self, plan: Any) -> None:
+    def reload(self, plan: Any, peers: Any) -> None:
         raise NotImplementedError("an smtpd is replaced")
 
 

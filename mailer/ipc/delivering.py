@@ -47,14 +47,14 @@ class Fleet:
     """The processes that have the same transports. :param clients: one to each."""
 
     def __init__(self, clients: Sequence[Client]) -> None:
-        self.clients = tuple(clients)
+        self._clients = tuple(clients)
         self._under_way: dict[tuple[str, str], int] = {}
 
     def choose(self, key: tuple[str, str]) -> Client:
         """The process for one more delivery to a transport and nexthop; ``ended`` says that it is over."""
         count = self._under_way.get(key, 0)
         self._under_way[key] = count + 1
-        clients = self.clients
+        clients = self._clients
         if len(clients) == 1:
             return clients[0]
         home = crc32("\0".join(key).encode("utf-8", "surrogateescape"))
@@ -114,11 +114,6 @@ class RemoteTransport:
         finally:
             self._fleet.ended(key)
         _tell(outcomes, recipients, values[0])
-
-    @property
-    def clients(self) -> tuple[Client, ...]:
-        """The connections to the processes."""
-        return self._fleet.clients
 
     async def stop(self) -> None:
         """The processes look after their connections."""
