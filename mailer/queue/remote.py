@@ -39,6 +39,9 @@ __all__ = ["LANES", "QueueService", "RemoteQueue"]
 #: Processes that may make queue ids at the same time.
 LANES = 64
 
+#: Seconds after which a file is closed for sure.
+_CLOSED_AFTER = 1.0
+
 
 @implementer(IMessageSink)
 class RemoteQueue:
@@ -110,7 +113,7 @@ class RemoteQueue:
             # It may be in the queue all the same. If it is not, its file is removed as one that belongs to nobody.
             if message.file is not None:
                 message.file.close()
-                self._left_behind = True
+                self._client.reactor.callLater(_CLOSED_AFTER, self._leave_behind)
             raise TemporaryError(failure.value.cause, "4.3.0", "Error: queue file write error")
         message.discard()
         raise as_mail_error(failure.value)
@@ -118,6 +121,11 @@ class RemoteQueue:
     def _introduce(self, client: Client) -> None:
         client.cast("spooling", self._left_behind)
         self._left_behind = False
+
+    def _leave_behind(self) -> None:
+        self._left_behind = True
+        if self._client.connected:
+            self._introduce(self._client)
 
 
 class _Filed:
@@ -228,7 +236,8 @@ class QueueService:
     # -- contents whose writers have gone
 
     def _spooling(self, call: Call) -> None:
-        call.caller.gone.append(self._tidy)
+        if self._tidy not in call.caller.gone:
+            call.caller.gone.append(self._tidy)
         if call.arguments[0]:
             self._tidy()
 
