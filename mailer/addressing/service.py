@@ -17,7 +17,7 @@ from mailer.config.errors import ConfigError
 from mailer.interfaces.addressing import IAddressing
 from mailer.message.delivery import Destination
 
-__all__ = ["Addressing", "build"]
+__all__ = ["Addressing", "build", "build_mapper"]
 
 _MALFORMED = "5.1.3 bad address syntax"
 
@@ -89,3 +89,11 @@ def origin(settings: Any) -> str:
 def build(context: Any) -> Addressing:
     """:param context: mailer.interfaces.context.Context with ``settings``, ``tables`` and ``log``."""
     return Addressing(context)
+
+
+def build_mapper(context: Any) -> Mapper:
+    """The address tables alone, for who neither resolves nor lists (smtp_generic_maps). :param context: as `build`'s."""
+    settings, tables = context.settings, context.tables
+    myorigin = origin(settings)
+    search = Search(settings, AddressClasses(context, myorigin).has_users)
+    return Mapper(settings, tables, search, completions(settings, myorigin)["local"], context.log)

@@ -7,11 +7,13 @@ turn, then those of the fallback relay; at each site its servers in turn, within
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from mailer.deliver.smtp.content import prepare
 from mailer.deliver.smtp.destination import BadDestination, Destination, split_sites
 from mailer.deliver.smtp.envelope import transaction_for
+from mailer.deliver.smtp.outgoing.outgoing import GenericFailed, Outgoing
 from mailer.deliver.smtp.policy import NoPolicy
 from mailer.deliver.smtp.reason import LOOP_STATUS, Reason
 from mailer.deliver.smtp.route import Address, Route
@@ -20,6 +22,7 @@ from mailer.deliver.smtp.tally import Tally
 from mailer.deliver.smtp.verdict import flawless, judge, stale
 from mailer.interfaces.transport import TransportUnavailable
 from mailer.message.delivery import DeliveryRequest
+from mailer.message.envelope import Recipient
 from mailer.message.status import Reply
 from mailer.wire.smtp.client import Failure, Step, Transaction
 
@@ -251,17 +254,29 @@ class Delivery:
     async def _carry(self, session: Session, keep: bool) -> Transaction:
         desk, request, tally = self._desk, self._request, self._tally
         tally.connected, tally.use = desk.seconds(), session.uses
-        transaction = transaction_for(request, tally.left, session.offers, self._parameters, bool(session.login))
+        outgoing, said, recipients = desk.outgoing, request, tally.left
+        if outgoing is not None:
+            said, recipients = await self._as_shown(outgoing)
+        transaction = transaction_for(said, recipients, session.offers, self._parameters, bool(session.login))
         transaction.last = not keep
         content = None
         if request.probe:
             transaction.stop = Step.DATA if self._parameters.verify_target == "data" else Step.RCPT
         else:
+            if outgoing is not None:
+                request = replace(request, content=await outgoing.content(request))
             transaction.body, content = prepare(*desk.content(request, session, tally.left))
         begun = desk.pool.seconds()
         await session.connection.deliver(transaction, content)
         session.quick = desk.pool.seconds() - begun < desk.pool.quick
         return transaction
+
+    async def _as_shown(self, outgoing: Outgoing) -> tuple[DeliveryRequest, list[Recipient]]:
+        try:
+            return await outgoing.envelope(self._request, self._tally.left)
+        except GenericFailed as error:
+            self._desk.log.fatal(str(error))
+            raise TransportBroken(str(error)) from None
 
     async def _look_ahead(self, transaction: Transaction, session: Session, destination: Destination) -> None:
         """After trouble in a session that had been kept: whether there is anywhere else to try.
@@ -280,5 +295,5 @@ class Delivery:
         for step, reply in transaction.refused:
             what = "name/address" if step is Step.XFORWARD_NAME else "helo/protocol"
             log.warning(f"host {session.relay} said: {reply.line} (in reply to XFORWARD {what} command)")
-        if transaction.cause is not None:
+        if transaction.cause is not None and getattr(transaction.cause, "cause", "unknown"):
             log.warning(f"{self._request.queue_id}: content cannot be read: {transaction.cause}")

@@ -16,6 +16,7 @@ from mailer.deliver.smtp.destination import Destination, parse
 from mailer.deliver.smtp.downgrade import Downgrade, declares_eight_bits
 from mailer.deliver.smtp.flags import Flags
 from mailer.deliver.smtp.greeting import greet, hello
+from mailer.deliver.smtp.outgoing.outgoing import Outgoing
 from mailer.deliver.smtp.parameters import ClientParameters
 from mailer.deliver.smtp.policy import PlainPolicy, Policy
 from mailer.deliver.smtp.pool import Pool
@@ -65,6 +66,7 @@ class Desk:
         pix_maps: Any = None,
         reply_filter: Any = None,
         directory: str = "",
+        outgoing: Outgoing | None = None,
     ) -> None:
         self.parameters = parameters
         self.seconds = seconds
@@ -80,6 +82,7 @@ class Desk:
         self._reactor = reactor
         self._callers = callers or reactor
         self._filters = filters
+        self.outgoing = outgoing
         self._directory = directory
         self._reply_filter = reply_filter
         self._sweep = Sweep(reactor)

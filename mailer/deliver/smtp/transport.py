@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
+from mailer.addressing.service import build_mapper
 from mailer.config.errors import ConfigError
 from mailer.deliver.smtp.delivery import Delivery
 from mailer.deliver.smtp.desk import Desk
@@ -17,6 +18,12 @@ from mailer.deliver.smtp.encryption import Encryption
 from mailer.deliver.smtp.flags import parse_flags
 from mailer.deliver.smtp.login import Login
 from mailer.deliver.smtp.login_parameters import LoginParameters, lmtp_login_parameters, smtp_login_parameters
+from mailer.deliver.smtp.outgoing.outgoing import Outgoing
+from mailer.deliver.smtp.outgoing.parameters import (
+    OutgoingParameters,
+    lmtp_outgoing_parameters,
+    smtp_outgoing_parameters,
+)
 from mailer.deliver.smtp.parameters import ClientParameters, lmtp_parameters, smtp_parameters
 from mailer.deliver.smtp.policy import Policy
 from mailer.deliver.smtp.tls_parameters import TlsParameters, lmtp_tls_parameters, smtp_tls_parameters
@@ -46,7 +53,12 @@ class SmtpTransport:
 
 
 def _build(
-    argument: Sequence[str], context: Any, parameters: ClientParameters, tls: TlsParameters, login: LoginParameters
+    argument: Sequence[str],
+    context: Any,
+    parameters: ClientParameters,
+    tls: TlsParameters,
+    login: LoginParameters,
+    changes: OutgoingParameters,
 ) -> Any:
     settings, tables = context.settings, context.tables
     try:
@@ -82,6 +94,7 @@ def _build(
         pix_maps=maps(parameters.pix_workaround_maps),
         reply_filter=maps(parameters.reply_filter),
         directory=context.queue_directory,
+        outgoing=_outgoing(changes, context) if changes else None,
     )
     name = "lmtp_delivery_status_filter" if parameters.lmtp else "smtp_delivery_status_filter"
     return filtered(SmtpTransport(desk), parameters.delivery_status_filter, name, context)
@@ -110,15 +123,35 @@ def _logging_in(inner: Policy, login: LoginParameters, context: Any) -> Login:
     )
 
 
+def _outgoing(changes: OutgoingParameters, context: Any) -> Outgoing:
+    # Only the rules are of use here: which domains are ours, how addresses are completed and searched for.
+    mapper = build_mapper(context) if changes.generic_maps else None
+    return Outgoing(changes, context.tables, mapper, context.log)
+
+
 def build_smtp(argument: Sequence[str], context: Any) -> Any:
     """The ``smtp`` command of master.cf."""
     settings = context.settings
     login = smtp_login_parameters(settings)
-    return _build(argument, context, smtp_parameters(settings), smtp_tls_parameters(settings), login)
+    return _build(
+        argument,
+        context,
+        smtp_parameters(settings),
+        smtp_tls_parameters(settings),
+        login,
+        smtp_outgoing_parameters(settings),
+    )
 
 
 def build_lmtp(argument: Sequence[str], context: Any) -> Any:
     """The ``lmtp`` command of master.cf."""
     settings = context.settings
     login = lmtp_login_parameters(settings)
-    return _build(argument, context, lmtp_parameters(settings), lmtp_tls_parameters(settings), login)
+    return _build(
+        argument,
+        context,
+        lmtp_parameters(settings),
+        lmtp_tls_parameters(settings),
+        login,
+        lmtp_outgoing_parameters(settings),
+    )
