@@ -9,6 +9,8 @@ A vector under ``tests/vectors/smtpd`` holds one behaviour::
     S: 503 5.5.1 Error: send HELO/EHLO first
     L: connect from unknown[127.0.0.2]
 
+``dovecot:`` and ``smtpd.conf:`` lines configure an authentication server beside it (see sasl_dialogue.py).
+
 ``C:`` lines that follow one another travel in one write; each gets a CRLF, ``C-`` lines get none; ``W:`` waits so many
 seconds instead. Octets are written with Python's escapes. ``S:`` lines are what came back until the server was quiet,
 ``X`` says that it hung up. ``L:`` lines are the log of smtpd, ``M:`` lines the queued message; queue ids read ``QID`` and
@@ -67,6 +69,7 @@ class Dialogue:
     exchanges: list[Exchange] = field(default_factory=lambda: [Exchange()])
     log: list[str] = field(default_factory=list)
     message: list[str] = field(default_factory=list)
+    beside: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def main_cf(self) -> dict[str, str]:
@@ -108,6 +111,8 @@ def parse(text: str) -> Dialogue:
         elif mark == "main.cf:":
             name, _, value = rest.partition("=")
             found.settings[name.strip()] = value.strip()
+        elif mark in ("dovecot:", "smtpd.conf:"):
+            found.beside.append((mark, rest.strip()))
         elif mark == "client:":
             found.client = rest.strip()
         elif line.startswith("#"):
@@ -120,6 +125,7 @@ def parse(text: str) -> Dialogue:
 def render(dialogue: Dialogue) -> str:
     lines = list(dialogue.comments)
     lines += [f"main.cf: {name} = {value}".rstrip() for name, value in dialogue.settings.items()]
+    lines += [f"{mark} {text}" for mark, text in dialogue.beside]
     if dialogue.client != "127.0.0.1":
         lines.append(f"client: {dialogue.client}")
     for exchange in dialogue.exchanges:
@@ -238,9 +244,9 @@ def _read_replies(peer: socket.socket, quiet: float) -> tuple[list[str], bool]:
     return [anonymous(escape(line)) for line in received.split(b"\r\n")[:-1]], hangup
 
 
-def record(dialogue: Dialogue, quiet: float = 0.15) -> None:
+def record(dialogue: Dialogue, quiet: float = 0.15, start: type[RealPostfix] = RealPostfix) -> None:
     """Play the client's part to the real Postfix and note what it says."""
-    with RealPostfix(dialogue.main_cf) as postfix:
+    with start(dialogue.main_cf) as postfix:
         mark = postfix.log.stat().st_size
         peer = socket.create_connection(("127.0.0.1", postfix.port), source_address=(dialogue.client, 0))
         for exchange in dialogue.exchanges:
