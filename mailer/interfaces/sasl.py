@@ -29,10 +29,13 @@ class ISaslServer(Interface):
         :return: a tuple of ``mailer.message.sasl.Mechanism``. :raise TemporaryError: it cannot be reached; the log knows why.
         """
 
+    def unusable(mechanism):
+        """A client asks for a mechanism that does not exist or is kept from it. :return: the SaslRefused to be raised."""
+
     async def authenticate(mechanism, initial, peer, ask):
         """Carry out one login.
 
-        :param mechanism: one of ``mechanisms``, or what the client named instead, in the client's case.
+        :param mechanism: one of ``mechanisms``, in the client's case.
         :param initial: the initial response in base64 (``=``: it is empty), or None if the client sent none.
         :param peer: a ``mailer.message.sasl.SaslPeer``.
         :param ask: ``await ask(challenge)`` sends a challenge and returns the response; both in base64. It raises SaslAborted,

@@ -14,10 +14,11 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
+from mailer.interfaces.sasl import ISaslServerFactory
 from mailer.interfaces.table import ITableFactory, ITableMaker
 from mailer.interfaces.transport import ITransportFactory
 
-__all__ = ["Declaration", "Table", "TableMaker", "Transport"]
+__all__ = ["Declaration", "SaslServer", "Table", "TableMaker", "Transport"]
 
 
 @implementer(IPlugin)
@@ -87,3 +88,10 @@ class Transport(Declaration):
     """A delivery transport."""
 
     noun = "transport"
+
+
+@implementer(ISaslServerFactory)
+class SaslServer(Declaration):
+    """A back end of AUTH in the SMTP server."""
+
+    noun = "SASL server type"

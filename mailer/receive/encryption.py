@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mailer.message.tls import TlsSession
 from mailer.net.server import Lost, TimedOut
 from mailer.receive import lines
+from mailer.receive.authentication import activate, log_out
 from mailer.tls.layer import TlsFailed, TlsLayer
 
 if TYPE_CHECKING:
@@ -66,12 +67,15 @@ async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool, fresh: b
     session.state.tls = encrypted
     session.must_encrypt = False
     session.reset()
+    log_out(session)
     session.set_client(replace(session.client, helo="", tls_protocol=encrypted.protocol))
     _report(session, encrypted)
     if limited and service.newtls_rate_limit and not encrypted.resumed and not await _counted(session):
         return False
     if tls.requires_certificate and not encrypted.trusted:
         _abort(session, _NOT_TRUSTED if encrypted.presented else _NOT_PRESENTED)
+    if service.sasl is not None and not session.closing:
+        await activate(session)
     return True
 
 

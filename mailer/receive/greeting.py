@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.message.status import TemporaryError
 from mailer.receive import lines
+from mailer.receive.authentication import activate
 from mailer.receive.encryption import wrap
+from mailer.receive.membership import listed
 from mailer.receive.upstream import introduced
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
-    from mailer.tables.match import AddressList
 
 __all__ = ["admit", "farewell", "greet", "listed"]
 
@@ -34,6 +34,8 @@ async def greet(session: SmtpSession) -> bool:
     counted = service.counts_clients and not await listed(session, service.limit_exceptions)
     if service.tls.wrapper and not await wrap(session, counted):
         return False
+    if service.sasl is not None and session.sasl is None:
+        await activate(session)
     if counted and not await _within_limits(session):
         return False
     return await admit(session)
@@ -51,14 +53,6 @@ async def admit(session: SmtpSession) -> bool:
         return not session.closing
     session.say(f"220 {service.banner}\r\n".encode("utf-8", "surrogateescape"))
     return True
-
-
-async def listed(session: SmtpSession, clients: AddressList) -> bool:
-    """Whether the client is in a list; a list that cannot tell now has logged so and counts as no."""
-    try:
-        return await clients.match(session.client.name, session.client.address)
-    except TemporaryError:
-        return False
 
 
 async def _within_limits(session: SmtpSession) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailer.receive import lines
 from mailer.receive.content import MessageTop
-from mailer.receive.received import tls_lines
+from mailer.receive.received import login_line, tls_lines
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
@@ -33,11 +33,12 @@ class Intake:
         self._unfinished = 0  # octets since the last line end
         self.too_big = False
         if not session.header_source:
-            tls = session.state.tls if service.tls.received_header else None
-            session.header_source = service.received.source(session.client, tls_lines(tls) if tls is not None else "")
+            session.header_source = service.received.source(session.client, _added(session))
         protocol = "UTF8SMTP" if transaction.envelope.smtputf8 else session.protocol
         if session.state.tls is not None and protocol != "SMTP":
             protocol += "S"
+        if session.client.sasl_username and protocol != "SMTP":
+            protocol += "A"
         self._write(service.received.header(session.header_source, protocol, writer.queue_id, transaction.sole))
 
     def take(self, content: bytes) -> None:
@@ -73,3 +74,12 @@ class Intake:
             held = self._top.feed(b"", last=True)
             if held:
                 self._write(held)
+
+
+def _added(session: SmtpSession) -> str:
+    """What stands in Received between ``from`` and ``by``."""
+    service, tls, login = session.service, session.state.tls, session.client.sasl_username
+    added = tls_lines(tls) if tls is not None and service.tls.received_header else ""
+    if login and service.sasl is not None and service.sasl.authenticated_header:
+        added += login_line(login)
+    return added

@@ -53,7 +53,8 @@ class EhloKeywords:
     def reply(self, discarded: frozenset[str], extra: tuple[str, ...] = ()) -> bytes:
         """The whole reply to EHLO.
 
-        :param extra: XVERP, XCLIENT, XFORWARD, STARTTLS, ``AUTH mechanisms`` as far as this client may use them.
+        :param extra: XVERP, XCLIENT, XFORWARD, STARTTLS, ``AUTH mechanisms`` and ``AUTH=mechanisms`` as far as this client
+            may use them.
         """
         key = discarded, extra
         known = self._replies.get(key)
@@ -64,17 +65,22 @@ class EhloKeywords:
         return known
 
     def _compose(self, discarded: frozenset[str], extra: tuple[str, ...]) -> bytes:
-        granted = {word.partition(" ")[0].partition("=")[0]: word for word in extra}
-        session = [granted.get("STARTTLS", ""), granted.get("AUTH", ""), granted.get("XVERP", "")]
+        granted = {_keyword(word): word for word in extra}
+        session = [granted.get(word, "") for word in ("STARTTLS", "AUTH", "AUTH=", "XVERP")]
         if "XCLIENT" in granted:
             session.append(_XCLIENT)
         if "XFORWARD" in granted:
             session.append(_XFORWARD)
         offered = ["PIPELINING", self._size, "VRFY", "ETRN", *session]
         offered += ["ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
-        lines = [self._hostname, *(word for word in offered if word and word.partition(" ")[0] not in discarded)]
+        lines = [self._hostname, *(word for word in offered if word and _keyword(word).rstrip("=") not in discarded)]
         text = "".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}\r\n"
         return text.encode("utf-8", "surrogateescape")
+
+
+def _keyword(word: str) -> str:
+    """``AUTH`` of ``AUTH PLAIN``, ``AUTH=`` of ``AUTH=PLAIN``."""
+    return "AUTH=" if word.startswith("AUTH=") else word.partition(" ")[0]
 
 
 def _keywords(words: Any) -> frozenset[str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from mailer.message.address import quote
+from mailer.message.envelope import Client
 
 __all__ = [
     "bad_address",
@@ -21,6 +22,8 @@ __all__ = [
     "discarded_keywords",
     "empty_chunk",
     "etrn_rejected",
+    "login",
+    "login_failed",
     "no_command",
     "not_etrn_domain",
     "over_limit",
@@ -115,6 +118,20 @@ def over_limit(what: str, count: int, client: str, service: str) -> str:
 
 def too_big(queue_id: str) -> str:
     return f"{queue_id or 'NOQUEUE'}: queue file size limit exceeded"
+
+
+def login(client: Client) -> str:
+    """What follows the client when the log names a message's origin."""
+    named = (
+        ("sasl_method", client.sasl_method),
+        ("sasl_username", client.sasl_username),
+        ("sasl_sender", client.sasl_sender),
+    )
+    return "".join(f", {name}={value}" for name, value in named if value)
+
+
+def login_failed(client: str, mechanism: str, reason: str, username: str) -> str:
+    return f"{client}: SASL {mechanism} authentication failed: {reason}, sasl_username={username or '(unavailable)'}"
 
 
 def bad_chunk(queue_id: str, client: str, line: str) -> str:

@@ -1,6 +1,6 @@
 """The Received header that the SMTP server puts on top of each message (RFC 5321 4.4), worded and folded as Postfix does.
 
-TLS adds lines here when it is in use (smtpd_tls_received_header), as SASL can.
+TLS adds lines here when it is in use (smtpd_tls_received_header), as a login does (smtpd_sasl_authenticated_header).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mailer.message.date import mail_date
 from mailer.message.envelope import Client
 from mailer.message.tls import TlsSession
 
-__all__ = ["ReceivedHeader", "tls_lines"]
+__all__ = ["ReceivedHeader", "login_line", "tls_lines"]
 
 
 class ReceivedHeader:
@@ -58,6 +58,11 @@ def tls_lines(tls: TlsSession) -> str:
     else:
         names = "Client did not present a certificate" if tls.requested else "No client certificate requested"
     return f"\t(using {encryption})\r\n\t({names})\r\n"
+
+
+def login_line(username: str) -> str:
+    """The whole line that tells who has logged in."""
+    return f"\t(Authenticated sender: {_in_comment(username)})\r\n"
 
 
 def _in_comment(text: str) -> str:

@@ -12,10 +12,12 @@ from mailer.interfaces.context import Context
 from mailer.receive.anvil import Anvil
 from mailer.receive.footer import RejectFooter
 from mailer.receive.keywords import EhloKeywords
+from mailer.receive.loginfailures import LoginFailures
 from mailer.receive.origin import HeaderContext, overrides
 from mailer.receive.peername import PeerNames
 from mailer.receive.received import ReceivedHeader
 from mailer.receive.upstream import Upstream
+from mailer.sasl.server import SaslServer, build
 from mailer.tables.match import AddressList, DomainList, StringList, matches_subdomains
 from mailer.tls.server import ServerTls
 
@@ -28,7 +30,7 @@ class Service:
     :param access: IAccess. :param addressing: IAddressing or None. :param sink: IMessageSink.
     :param anvil: shared with other services, or None: one of its own.
     :param flush: ``await flush(domain)`` tries what waits for a domain (ETRN), or None.
-    :param stand_alone: the client is a local program behind a pipe (sendmail -bs): no TLS.
+    :param stand_alone: the client is a local program behind a pipe (sendmail -bs): no TLS, no AUTH.
     :raise ConfigError: a setting cannot be used.
     """
 
@@ -71,6 +73,8 @@ class Service:
             else None
         )
         self.tls = ServerTls(settings, context.log, names, clock, stand_alone)
+        self.sasl: SaslServer | None = None if stand_alone else build(context)
+        self.login_failures = self._failures(settings, clock)
         self.footer = RejectFooter(settings, context.seconds, context.log)
 
         self.hostname: str = settings.myhostname
@@ -81,6 +85,18 @@ class Service:
         self._read_lists(context)
         self.flush = flush
         self._messages = 0
+
+    def _failures(self, settings: Any, clock: Callable[[], float]) -> LoginFailures | None:
+        first = settings.smtpd_sasl_failure_delay
+        if self.sasl is None or not first:
+            return None
+        longest = settings.smtpd_sasl_failure_max_delay
+        return LoginFailures(clock, first, longest, settings.smtpd_sasl_failure_limit, settings.smtpd_sasl_failure_time)
+
+    def close(self) -> None:
+        """Give back what the service alone holds."""
+        if self.sasl is not None:
+            self.sasl.close()
 
     def _read_protocol(self, context: Context) -> None:
         settings = context.settings
@@ -119,6 +135,7 @@ class Service:
         self.message_rate_limit: int = settings.smtpd_client_message_rate_limit
         self.recipient_rate_limit: int = settings.smtpd_client_recipient_rate_limit
         self.newtls_rate_limit: int = settings.smtpd_client_new_tls_session_rate_limit
+        self.auth_rate_limit: int = settings.smtpd_client_auth_rate_limit
         self.counts_clients = any(
             (
                 self.connection_count_limit,
@@ -126,6 +143,7 @@ class Service:
                 self.message_rate_limit,
                 self.recipient_rate_limit,
                 self.newtls_rate_limit,
+                self.auth_rate_limit,
             )
         )
 

@@ -16,6 +16,7 @@ from mailer.message.session import Session
 from mailer.message.status import MailError, Reply, TemporaryError
 from mailer.net.server import Lost, ServerConnection, TimedOut
 from mailer.receive import lines
+from mailer.receive.authentication import Authentication, CannotServe
 from mailer.receive.commands.table import ORDER
 from mailer.receive.conversation import converse
 from mailer.receive.greeting import farewell, greet
@@ -36,6 +37,7 @@ class SmtpSession:
     for what came last. ``counts`` says of each command how often it succeeded and was given, ``junk`` how many did nothing
     useful. ``limited`` is the address under which the client's connections are counted, "" if they are not. ``discarded``
     are the EHLO keywords that it does without. ``denied`` is the reply with which it was refused at the start.
+    ``sasl`` is what holds for AUTH, None while it is off.
     ``must_encrypt`` is True while TLS is demanded and not there yet.
     """
 
@@ -60,6 +62,7 @@ class SmtpSession:
         "must_encrypt",
         "printable",
         "protocol",
+        "sasl",
         "service",
         "state",
         "transaction",
@@ -80,6 +83,7 @@ class SmtpSession:
         self.denied: Reply | None = None
         self.errors = 0
         self.closing = False
+        self.sasl: Authentication | None = None
         self.must_encrypt = service.tls.required
         self.limited = ""
         self.bare_newline = "no"
@@ -96,6 +100,8 @@ class SmtpSession:
         port = f":{client.port}" if self.service.port_logging else ""
         self.printable = f"{client.name}[{client.address}]{port}"
         self.client_line = f": client={self.printable}"
+        if client.sasl_username or client.sasl_sender:
+            self.client_line += lines.login(client)
         self.header_source = ""
         self.context = ""
 
@@ -117,6 +123,11 @@ class SmtpSession:
         except TimedOut:
             reason = "timeout"
             self.refuse(f"421 4.4.2 {self.service.hostname} Error: timeout exceeded")
+        except CannotServe as error:
+            self.service.log.fatal(str(error))
+            self.reset()
+            await farewell(self)
+            return
         except MailError as error:
             self.service.log.warning(f"{self.printable}: {error.cause or error.reply}")
             self.refuse(f"421 4.3.0 {self.service.hostname} Server local error")
@@ -222,6 +233,8 @@ class SmtpSession:
         self.chunking = ""
         self.declared_size = 0
         self.forwarded = None
+        if self.client.sasl_sender:
+            self.set_client(replace(self.client, sasl_sender=""))
         state = self.state
         state.envelope = None
         state.recipient = state.queue_id = state.instance = ""

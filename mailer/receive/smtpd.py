@@ -45,6 +45,10 @@ class SmtpdFactory(Factory):
     def sessions(self) -> int:
         return len(self.connections)
 
+    def close(self) -> None:
+        """The configuration is no longer in force and no session is left."""
+        self.service.close()
+
     def buildProtocol(self, addr: Any) -> ServerConnection:
         service = self.service
         connection = ServerConnection(

@@ -36,7 +36,6 @@ __all__ = ["DovecotServer", "build"]
 #: Seconds that Dovecot has to greet us, and to answer: it holds failures back for up to 17 s.
 _GREETING, _ANSWER = 10.0, 30.0
 _LOST = "Connection lost to authentication server"
-_NO_MECHANISM = "Invalid authentication mechanism"
 _NO_REASON = "(reason unavailable)"
 _LAST_NUMBER = 0xFFFFFFFF
 
@@ -160,14 +159,16 @@ class DovecotServer:
             raise TemporaryError("no SASL authentication mechanisms") from error
         return tuple(connection.greeting.mechanisms)
 
+    def unusable(self, mechanism: str) -> SaslRefused:
+        """See ISaslServer."""
+        return SaslRefused("Invalid authentication mechanism")
+
     async def authenticate(
         self, mechanism: str, initial: str | None, peer: SaslPeer, ask: Callable[[str], Awaitable[str]]
     ) -> Login:
         """See ISaslServer."""
         try:
             connection = await self._connected()
-            if not any(known.name.upper() == mechanism.upper() for known in connection.greeting.mechanisms):
-                raise SaslRefused(_NO_MECHANISM)
             number, answer = connection.begin(mechanism, _parameters(peer), initial)
             said = await self._answered(connection, answer)
             while said.verb == "CONT":
@@ -283,7 +284,7 @@ def _verdict(said: Said) -> Login:
     username = values.get("user", "")
     if said.verb == "OK":
         if not username:
-            raise SaslRefused("Invalid reply from authentication server", temporary=True)
+            raise SaslRefused("Authentication backend error", temporary=True)
         return Login(username)
     raise SaslRefused(values.get("reason") or _NO_REASON, username, temporary="temp" in values)
 

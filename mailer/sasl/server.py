@@ -72,9 +72,17 @@ class SaslServer:
         return self._has_exceptions and await self._exceptions.match(name, address)
 
     async def authenticate(
-        self, mechanism: str, initial: str | None, peer: SaslPeer, ask: Callable[[str], Awaitable[str]]
+        self,
+        mechanism: str,
+        initial: str | None,
+        peer: SaslPeer,
+        allowed: tuple[Mechanism, ...],
+        ask: Callable[[str], Awaitable[str]],
     ) -> Login:
-        """See ISaslServer. :raise SaslRefused, SaslAborted:"""
+        """See ISaslServer. :param allowed: nothing else will do. :raise SaslRefused, SaslAborted:"""
+        if not any(known.name.upper() == mechanism.upper() for known in allowed):
+            refused: SaslRefused = self._back_end.unusable(mechanism)
+            raise refused
         login: Login = await self._back_end.authenticate(mechanism, initial, peer, ask)
         if not login.username:
             raise SaslRefused("no login name", temporary=True)

@@ -178,7 +178,7 @@ class Server:
             **(settings or {}),
         }
         self.settings = Settings({name: Entry(name, value) for name, value in given.items()})
-        self.clock = task.Clock()
+        self.clock: Any = more.pop("clock", None) or task.Clock()
         self.log = RecordingLog()
         self.sink = MemorySink()
         self.flushed: list[str] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailer.message.status import TemporaryError
 from mailer.receive import lines
+from mailer.receive.authentication import announcement
 from mailer.receive.commands.command import Command
 from mailer.receive.greeting import listed
 
@@ -88,6 +89,8 @@ async def _extras(session: SmtpSession) -> tuple[str, ...]:
     extras = []
     if service.tls.offered and session.state.tls is None:
         extras.append("STARTTLS")
+    if session.sasl is not None:
+        extras.extend(await announcement(session))
     if service.has_verp_clients:
         session.verp_allowed = await listed(session, service.verp_clients)
         if session.verp_allowed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailer.message.envelope import Envelope
@@ -150,7 +151,15 @@ def _smtputf8(session: SmtpSession, envelope: Envelope, value: str) -> str | Non
 
 
 def _auth(session: SmtpSession, envelope: Envelope, value: str) -> str | None:
-    return ""  # means something only to an authenticated client
+    if session.sasl is None:
+        return ""
+    if session.client.sasl_sender:
+        return "503 5.5.4 Error: multiple AUTH= options"
+    if value and value != "<>":
+        shown = "".join(char if char.isprintable() else "?" for char in value)
+        session.set_client(replace(session.client, sasl_sender=shown))
+        envelope.client = session.client
+    return ""
 
 
 def _ret(session: SmtpSession, envelope: Envelope, value: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mailer.receive.authentication import log_out
 from mailer.receive.commands.attributes import (
     TEMPORARY,
     UNAVAILABLE,
@@ -41,6 +42,8 @@ class Xclient(Command):
             attributes = read_attributes(self.name, argument, _KNOWN)
         except BadAttribute as error:
             return session.refuse(error.args[0])
+        if session.sasl is not None and not any(name == "LOGIN" for name, _ in attributes):
+            log_out(session)
         for name, value in attributes:
             self._apply(session, name, value)
         session.reset()
@@ -64,6 +67,8 @@ class Xclient(Command):
         elif name == "HELO":
             client = replace(client, helo="" if absent else value)
         elif name == "LOGIN":
+            if session.sasl is None:
+                return  # without AUTH there are no logins
             client = replace(client, sasl_username="" if absent else value, sasl_method="" if absent else "XCLIENT")
         elif name == "PROTO":
             session.protocol = value

@@ -22,12 +22,12 @@ class ServerMachine:
     :param line_limit: longest command line in octets; of a longer one the rest is dropped, as Postfix does.
     """
 
-    __slots__ = ("_input", "_limit", "_reader", "_skipping", "_start", "line_was_bare")
+    __slots__ = ("_input", "_reader", "_skipping", "_start", "limit", "line_was_bare")
 
     def __init__(self, line_limit: int = 2048) -> None:
         self._input = b""
         self._start = 0
-        self._limit = line_limit
+        self.limit = line_limit
         self._skipping = False
         self._reader: DataReader | ChunkReader | None = None
         self.line_was_bare = False
@@ -64,17 +64,17 @@ class ServerMachine:
         self.line_was_bare = end == start or self._input[end - 1] != 13
         if not self.line_was_bare:
             end -= 1
-        if end - start > self._limit:
-            end = start + self._limit
+        if end - start > self.limit:
+            end = start + self.limit
         if self._skipping:  # the tail of a line whose head is kept in front
             self._skipping = False
-            end = min(end, start + self._limit)
+            end = min(end, start + self.limit)
         return self._input[start:end]
 
     def _bound_unfinished(self) -> None:
         # Of an endless line only as much is kept as will be looked at, and its last octet, which may be a CR.
-        if self.pending > self._limit + 1:
-            head = self._input[self._start : self._start + self._limit]
+        if self.pending > self.limit + 1:
+            head = self._input[self._start : self._start + self.limit]
             self._input = head + self._input[-1:]
             self._start = 0
             self._skipping = True
