@@ -65,3 +65,5 @@ class SmtpdParts:
     def close(self) -> None:
         for access in self._access:
             access.close()
+        for factory in self.factories.values():
+            factory.close()

@@ -1,4 +1,4 @@
-"""What this mail system can be told beyond postconf(5): in which processes its parts run."""
+"""What this mail system can be told beyond postconf(5): in which processes its parts run, how failed logins are slowed down."""
 
 from __future__ import annotations
 
@@ -26,4 +26,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "0",
         "Processes that receive mail by SMTP; 0 for one a processor core, or fewer where master.cf says so.",
     ),
+    own.time(
+        "smtpd_sasl_failure_delay",
+        "1s",
+        "How long the answer to the first failed login beyond smtpd_sasl_failure_limit takes; each one more doubles it.",
+    ),
+    own.integer(
+        "smtpd_sasl_failure_limit",
+        "5",
+        "Failed logins from an address, or for a login name, that are answered without delay.",
+    ),
+    own.time("smtpd_sasl_failure_max_delay", "30s", "The longest delay of the answer to a failed login."),
+    own.time("smtpd_sasl_failure_time", "600s", "How long failed logins are remembered after the last one."),
 )

@@ -155,18 +155,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         "smtpd_sasl_auth_enable", "no", "Whether clients may log in to the SMTP server with the AUTH command."
     ),
     sasl.boolean("smtpd_sasl_authenticated_header", "no", "Whether the login name is recorded in the Received header."),
-    sasl.time(
-        "smtpd_sasl_failure_delay",
-        "1s",
-        "How long the answer to the first failed login beyond smtpd_sasl_failure_limit takes; each one more doubles it.",
-    ),
-    sasl.integer(
-        "smtpd_sasl_failure_limit",
-        "5",
-        "Failed logins from an address, or for a login name, that are answered without delay.",
-    ),
-    sasl.time("smtpd_sasl_failure_max_delay", "30s", "The longest delay of the answer to a failed login."),
-    sasl.time("smtpd_sasl_failure_time", "10m", "How long failed logins are remembered after the last one."),
     sasl.list("smtpd_sasl_exceptions_networks", "", "Networks and addresses to which AUTH is not announced."),
     sasl.string("smtpd_sasl_local_domain", "", "Realm that is given to the SASL server for login names without one."),
     sasl.list(
