@@ -14,6 +14,7 @@ from typing import Any
 from mailer.access.enhanced import fit, split_status
 from mailer.access.evaluation import Evaluation, evaluate, misconfigured, target_of
 from mailer.access.verdict import PERMIT, Verdict, reply_with
+from mailer.config.values import split_list
 from mailer.message.address import encode
 from mailer.message.status import Reply
 
@@ -247,5 +248,5 @@ class Actions:
             assert self.read is not None
             if len(self._lists) >= _MOST_LISTS:
                 self._lists.clear()
-            members = self._lists[value, bare_table] = self.read("", value.replace(",", " ").split(), bare_table)
+            members = self._lists[value, bare_table] = self.read("", split_list(value), bare_table)
         return members

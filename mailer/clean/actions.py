@@ -129,6 +129,7 @@ async def _redirect(subject: Subject, argument: str) -> Edited:
         return subject.complain(f'bad REDIRECT target "{argument}" in {subject.title} map -- need user@domain')
     await subject.note("redirect", argument)
     subject.passage.envelope.redirect = argument
+    subject.passage.checks_ended = True
     return UNCHANGED
 
 

@@ -19,7 +19,8 @@ class Session:
     ``queue_id`` is "" until a message has been opened (the log then
     says NOQUEUE). ``instance`` identifies the transaction to policy servers. ``client_status`` and ``reverse_status`` say
     how the look-ups of the client's name went: ``ok``, ``temporary`` (cannot tell now), ``none`` (there is no such name)
-    or ``forged`` (the name leads to another address). ``decisions`` are pairs of the log's word for it (``warn``,
+    or ``forged`` (the name leads to another address). ``peer`` is the address at the other end of the connection, whatever
+    XCLIENT says of the client. ``decisions`` are pairs of the log's word for it (``warn``,
     ``hold``, ``filter``, ``reject_warning`` ...) and the text behind ``WHERE from client:``.
     """
 
@@ -40,4 +41,5 @@ class Session:
     client_status: str = "none"
     reverse_status: str = "none"
     decisions: list[Any] = field(default_factory=list)
+    peer: str = ""
     delayed: Any = None  # the evaluator's own: what smtpd_delay_reject postponed

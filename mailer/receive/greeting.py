@@ -31,6 +31,7 @@ async def greet(session: SmtpSession) -> bool:
         client.name, client.reverse_name = found.name, found.reverse_name
         session.set_client(client)
     service.log.info(lines.connect(session.printable))
+    session.forwards = service.has_xforward_hosts and await listed(session, service.xforward_hosts)
     counted = service.counts_clients and not await listed(session, service.limit_exceptions)
     if service.tls.wrapper and not await wrap(session, counted):
         return False

@@ -45,9 +45,9 @@ class HeaderContext:
             else:
                 raise ConfigError(f"local_header_rewrite_clients: unknown restriction: {word}")
 
-    async def of(self, client: Client) -> str:
-        """:raise TemporaryError: a table cannot tell now."""
-        if client.address in self._interfaces or (self._authenticated and client.sasl_username):
+    async def of(self, client: Client, peer: str) -> str:
+        """:param peer: where the connection comes from, whatever XCLIENT says. :raise TemporaryError: a table cannot tell now."""
+        if peer in self._interfaces or (self._authenticated and client.sasl_username):
             return "local"
         if self._networks is not None and await self._networks.match(client.name, client.address):
             return "local"

@@ -38,7 +38,8 @@ class SmtpSession:
     useful. ``limited`` is the address under which the client's connections are counted, "" if they are not. ``discarded``
     are the EHLO keywords that it does without. ``denied`` is the reply with which it was refused at the start.
     ``sasl`` is what holds for AUTH, None while it is off.
-    ``must_encrypt`` is True while TLS is demanded and not there yet.
+    ``must_encrypt`` is True while TLS is demanded and not there yet. ``forwards`` says whether XFORWARD is granted: that is up to
+    the client that came, not to the one that it speaks for with XCLIENT.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class SmtpSession:
         "discarded",
         "errors",
         "forwarded",
+        "forwards",
         "header_source",
         "limited",
         "must_encrypt",
@@ -73,7 +75,7 @@ class SmtpSession:
     def __init__(self, service: Service, connection: ServerConnection, client: Client, server: tuple[str, str]) -> None:
         self.service = service
         self.connection = connection
-        self.state = Session(client, server_address=server[0], server_port=server[1])
+        self.state = Session(client, server_address=server[0], server_port=server[1], peer=client.address)
         self.protocol = "SMTP"
         self.transaction: Transaction | None = None
         self.chunking = ""
@@ -88,6 +90,7 @@ class SmtpSession:
         self.limited = ""
         self.bare_newline = "no"
         self.forwarded: dict[str, str] | None = None
+        self.forwards = False
         self.verp_allowed = False
         self.junk = 0
         self.pipelined = False

@@ -11,9 +11,9 @@ from typing import Any
 
 from mailer.message.envelope import Envelope, Notify, Recipient
 from mailer.message.status import Fate, Outcome
+from mailer.message.verp import return_path
 from mailer.report.notice import Notice
 from mailer.report.templates import Template
-from mailer.report.verp import return_path
 
 __all__ = ["Decision", "Results"]
 

@@ -48,6 +48,8 @@ class ActiveMessage(Message):
         """:param cleared: confirm_delay_cleared."""
         super().__init__(order, now)
         self.entry = entry
+        envelope = entry.envelope
+        self.single = bool(envelope.verp and envelope.sender)  # the return path names the recipient
         self.flushing = flushing
         self.cursor = 0
         self.last_read = now

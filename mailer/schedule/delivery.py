@@ -20,6 +20,7 @@ from mailer.interfaces.transport import IOutcomes, TransportUnavailable
 from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
 from mailer.message.status import Fate, MailError, Outcome
+from mailer.message.verp import return_path
 from mailer.schedule.active import ActiveMessage
 from mailer.schedule.job import Entry
 from mailer.schedule.logline import DeliveryLine
@@ -92,9 +93,14 @@ class Delivery:
     def start(self, transport: Any, busy: bool) -> None:
         """:param transport: ITransport. :param busy: whether more mail waits for the nexthop."""
         entry, message, queued = self.entry, self.message, self.message.entry
+        envelope = queued.envelope
+        if message.single:
+            first = entry.recipients[0]
+            sender = return_path(envelope.sender, first.original or first.address, envelope.verp)
+            envelope = replace(envelope, sender=sender)
         request = DeliveryRequest(
             queued.queue_id,
-            queued.envelope,
+            envelope,
             queued.content,
             entry.job.transport.name,
             entry.queue.nexthop,

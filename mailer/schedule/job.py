@@ -19,15 +19,17 @@ __all__ = ["Entry", "Job", "Message", "Peer"]
 class Message:
     """``order`` is its place in the order of activation, ``enqueued`` when that was.
 
+    ``single``: each recipient needs a delivery of its own.
     ``outstanding`` counts recipients in memory without a fate, ``unread`` those that are still in the store only.
     """
 
-    __slots__ = ("enqueued", "jobs", "order", "outstanding", "unread")
+    __slots__ = ("enqueued", "jobs", "order", "outstanding", "single", "unread")
 
     def __init__(self, order: int, enqueued: float, unread: int = 0) -> None:
         self.order = order
         self.enqueued = enqueued
         self.unread = unread
+        self.single = False
         self.outstanding = 0
         self.jobs: dict[str, Job] = {}
 

@@ -74,7 +74,7 @@ class Scheduler:
             recipients = groups[place]
             self._count(message, len(recipients))
             transport, queue = self._locate(place)
-            job = transport.job(message, transport.batches(len(recipients)))
+            job = transport.job(message, transport.batches(message, len(recipients)))
             transport.add(job, queue, recipients)
             return [transport]
         located: dict[tuple[Transport, DestinationQueue], list[Any]] = {}
@@ -86,7 +86,7 @@ class Scheduler:
             if known is not recipients:
                 known += recipients
         for (transport, _), recipients in located.items():
-            entries[transport] = entries.get(transport, 0) + transport.batches(len(recipients))
+            entries[transport] = entries.get(transport, 0) + transport.batches(message, len(recipients))
         for (transport, queue), recipients in located.items():
             transport.add(transport.job(message, entries[transport]), queue, recipients)
         return list(entries)
@@ -177,7 +177,7 @@ class Scheduler:
             return []
         retry, target = self._suspended(queue.reason)
         for message, recipients in transport.drain(queue):
-            retry.add(retry.job(message, retry.batches(len(recipients))), target, recipients)
+            retry.add(retry.job(message, retry.batches(message, len(recipients))), target, recipients)
         return [retry]
 
     def suspend(self, transport: Transport, reason: tuple[str, str], now: float) -> list[Transport]:
@@ -194,7 +194,7 @@ class Scheduler:
         retry, target = self._retry(*reason)
         for queue in list(transport.queues.values()):
             for message, recipients in transport.drain(queue):
-                retry.add(retry.job(message, retry.batches(len(recipients))), target, recipients)
+                retry.add(retry.job(message, retry.batches(message, len(recipients))), target, recipients)
             transport.forget_if_idle(queue)
         return [retry]
 

@@ -84,9 +84,13 @@ class Transport:
             job = message.jobs[self.name] = Job(message, self, max(size, 0))
         return job
 
-    def batches(self, recipients: int) -> int:
+    def _limit(self, message: Message) -> int:
+        """The most recipients of one delivery, 0 for no limit."""
+        return 1 if message.single else self.limits.recipient_limit
+
+    def batches(self, message: Message, recipients: int) -> int:
         """How many deliveries so many recipients of one destination take."""
-        limit = self.limits.recipient_limit
+        limit = self._limit(message)
         return -(-recipients // limit) if limit else min(recipients, 1)
 
     def add(self, job: Job, queue: DestinationQueue, recipients: list[Any]) -> None:
@@ -94,11 +98,11 @@ class Transport:
         count = len(recipients)
         peer = job.peers.get(queue)
         if peer is not None:
-            job.entries -= self.batches(len(peer.recipients))
+            job.entries -= self.batches(job.message, len(peer.recipients))
             peer.recipients += recipients
-            job.entries += self.batches(len(peer.recipients))
+            job.entries += self.batches(job.message, len(peer.recipients))
         else:
-            job.entries += self.batches(count)
+            job.entries += self.batches(job.message, count)
             line = queue.lines.get(job.lane)
             if line is None:
                 lane = self.lanes.get(job.lane)
@@ -117,7 +121,7 @@ class Transport:
         recipients, peer.recipients = peer.recipients, []
         job, queue, count = peer.job, peer.line.queue, len(recipients)
         job.peers.pop(queue, None)
-        job.entries -= self.batches(count)
+        job.entries -= self.batches(job.message, count)
         job.waiting -= count
         queue.waiting -= count
         self.waiting -= count
@@ -175,7 +179,7 @@ class Transport:
         """The next peer of the job that may slip in before ``current``, if the slots that it needs are there."""
         limits = self.limits
         cost, unread = limits.slot_cost, current.message.unread
-        ever = (current.taken + current.entries + self.batches(unread)) // cost - current.spent
+        ever = (current.taken + current.entries + self.batches(current.message, unread)) // cost - current.spent
         if ever <= limits.minimum_slots:
             return None
         best, most, needed = None, -1.0, 0
@@ -200,7 +204,7 @@ class Transport:
         return candidate
 
     def _take(self, peer: Peer, line: Line | None) -> Entry:
-        job, queue, limit = peer.job, peer.line.queue, self.limits.recipient_limit
+        job, queue, limit = peer.job, peer.line.queue, self._limit(peer.job.message)
         recipients = peer.recipients
         if limit and len(recipients) > limit:
             recipients = recipients[:limit]

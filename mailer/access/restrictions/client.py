@@ -43,7 +43,8 @@ class PermitInetInterfaces(_PermitClient):
         self._own = own_addresses(names, ("ipv4", "ipv6") if "all" in protocols else protocols)
 
     async def permitted(self, state: Evaluation) -> bool:
-        return state.session.client.address in self._own
+        # Not the client that XCLIENT speaks of.
+        return state.session.peer in self._own
 
 
 class PermitSaslAuthenticated(_PermitClient):

@@ -67,7 +67,9 @@ def mail_command(
     command = b"MAIL FROM:<%s>" % _path(envelope.sender, parameters)
     if not offers.esmtp:
         return command
-    if offers.size_limit:
+    # Content that may have to be converted has no size yet.
+    settled = offers.eightbit or envelope.body == "7BIT" or parameters.disable_mime_output_conversion
+    if offers.size and settled:
         command += b" SIZE=%d" % request.content.size
     if offers.eightbit and envelope.body:
         command += b" BODY=" + envelope.body.encode("ascii")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from mailer.receive.greeting import listed
 from mailer.wire.smtp.path import valid_hostname
 from mailer.wire.smtp.xtext import decode_xtext
 
 if TYPE_CHECKING:
     from mailer.receive.session import SmtpSession
-    from mailer.tables.match import AddressList
 
 __all__ = ["BadAttribute", "TEMPORARY", "UNAVAILABLE", "checked", "refusal_first", "read_attributes"]
 
@@ -23,13 +21,13 @@ class BadAttribute(ValueError):
     """``args[0]`` is the reply."""
 
 
-async def refusal_first(session: SmtpSession, command: str, argument: str, allowed: AddressList) -> str:
+def refusal_first(session: SmtpSession, command: str, argument: str, granted: bool) -> str:
     """Why the command cannot be given at all, or ""."""
     if session.transaction is not None:
         return "503 5.5.1 Error: MAIL transaction in progress"
     if not argument.strip():
         return f"501 5.5.4 Syntax: {command} attribute=value..."
-    if not await listed(session, allowed):
+    if not granted:
         return "550 5.7.0 Error: insufficient authorization"
     return ""
 

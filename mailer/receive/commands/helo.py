@@ -97,6 +97,6 @@ async def _extras(session: SmtpSession) -> tuple[str, ...]:
             extras.append("XVERP")
     if service.has_xclient_hosts and await listed(session, service.xclient_hosts):
         extras.append("XCLIENT")
-    if service.has_xforward_hosts and await listed(session, service.xforward_hosts):
+    if session.forwards:
         extras.append("XFORWARD")
     return tuple(extras)

@@ -67,7 +67,7 @@ class Mail(Command):
             return session.refuse("553 5.6.7 Must declare SMTPUTF8 to send unicode address")
         if not session.context:
             try:
-                session.context = await service.origin.of(session.client)
+                session.context = await service.origin.of(session.client, session.state.peer)
             except TemporaryError as error:
                 service.log.warning(f"{session.printable}: {error.cause}")
                 return session.refuse("451 4.3.0 Temporary lookup error")

@@ -14,7 +14,7 @@ from mailer.receive.commands.attributes import (
     refusal_first,
 )
 from mailer.receive.commands.command import Command
-from mailer.receive.greeting import admit
+from mailer.receive.greeting import admit, listed
 from mailer.receive.peername import NONE
 from mailer.receive.peername import OK as CONFIRMED
 from mailer.receive.peername import TEMPORARY as NOT_NOW
@@ -35,7 +35,8 @@ class Xclient(Command):
     plain = True
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
-        refusal = await refusal_first(session, self.name, argument, session.service.xclient_hosts)
+        granted = await listed(session, session.service.xclient_hosts)
+        refusal = refusal_first(session, self.name, argument, granted)
         if refusal:
             return session.refuse(refusal)
         try:

@@ -21,7 +21,7 @@ class Xforward(Command):
     ends_group = True
 
     async def execute(self, session: SmtpSession, argument: str, line: str) -> bool:
-        refusal = await refusal_first(session, self.name, argument, session.service.xforward_hosts)
+        refusal = refusal_first(session, self.name, argument, session.forwards)
         if refusal:
             return session.refuse(refusal)
         try:
