@@ -25,7 +25,7 @@ class Birth:
     """See `mailer.master.processplan.ProcessPlan`, whose fields these are, and `mailer.daemons.place.Place`.
 
     ``descriptors`` says what has been handed over, in order: ``configuration``, ``log``, then sockets by their names. ``log``
-    is what `mailer.master.maillog.kind_of` says.
+    is what `mailer.master.maillog.kind_of` says, ``master`` its pid.
     """
 
     kind: str
@@ -38,6 +38,7 @@ class Birth:
     chroot: bool
     directory: str
     log: str
+    master: int
     peers: dict[str, list[str]] = field(default_factory=dict)
     descriptors: list[str] = field(default_factory=list)
 

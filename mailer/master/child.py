@@ -1,4 +1,5 @@
-"""The entry of a daemon's process: ``python -m mailer.master.child KIND.INDEX``, started by master and by nobody else.
+"""The entry of a daemon's process: ``python -m mailer.master.child KIND.INDEX``, started by master and by nobody else,
+or forked in a nursery.
 
 Still root, with one thread, it learns who it is, reads the configuration and lets `mailer.daemons` build its parts (keys,
 tables); then it gives up its rights; only then the reactor runs. Packets on the control channel, descriptor 3:
@@ -61,14 +62,14 @@ def plan_of(descriptor: int) -> Plan:
 class Child:
     """The running daemon as its master sees it.
 
-    :param log: the process' mail log. :param destination: where it goes, for ``renew``.
+    :param log: the process' mail log. :param destination: where it goes, for ``renew``. :param master: its pid.
     """
 
-    def __init__(self, reactor: Any, sock: socket.socket, log: MailLog, destination: Any, name: str) -> None:
+    def __init__(self, reactor: Any, sock: socket.socket, log: MailLog, destination: Any, master: int) -> None:
         self._reactor = reactor
         self._log = log
         self._destination = destination
-        self._name = name
+        self._master = master
         self._daemon: Any = None
         self._ending = False
         self.channel = Channel(sock, reactor, self._received, self._orphaned)
@@ -116,6 +117,9 @@ class Child:
         does(descriptors, **message)
 
     def _listen(self, _: list[int]) -> None:
+        if os.getppid() == self._master:
+            # Not earlier: who has been born in a nursery would die with that.
+            prctl.die_with_parent(signal.SIGKILL)
         if not self._ending:
             self._daemon.listen()
 
@@ -182,12 +186,13 @@ def _adopted(descriptor: int) -> socket.socket:
     return sock
 
 
-def main() -> None:
+def main(descriptor: int = CONTROL) -> None:
+    """:param descriptor: the control channel."""
     faulthandler.enable()
-    sock = socket.socket(fileno=CONTROL)
-    os.set_inheritable(CONTROL, False)
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
     birth, descriptors = _born(sock)
-    prctl.set_name(f"mta-{birth.name}")
+    prctl.set_name(birth.name, f"mailer: {birth.name}")
     try:
         child, daemon = _made(sock, birth, descriptors)
     except (ConfigError, OSError) as error:
@@ -215,7 +220,7 @@ def _made(sock: socket.socket, birth: Birth, descriptors: dict[str, int]) -> tup
     quicken(running)
     os.chdir(birth.directory)
     sock.setblocking(False)
-    child = Child(running, sock, log, destination, birth.name)
+    child = Child(running, sock, log, destination, birth.master)
     place = Place(
         kind=birth.kind,
         index=birth.index,
@@ -237,7 +242,6 @@ def _made(sock: socket.socket, birth: Birth, descriptors: dict[str, int]) -> tup
         service.warning(problem)
     preload()
     refused = give_up(birth.privileges)
-    prctl.die_with_parent(signal.SIGKILL)
     if refused:
         service.info(f"the kernel here has no way to give up: {', '.join(refused)}")
     return child, daemon

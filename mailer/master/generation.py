@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from mailer.master.birth import Birth, written
+from mailer.master.births import Born, Nursery, alone
 from mailer.master.plan import Plan
 from mailer.master.privileges import Owner
 from mailer.master.process import Process
@@ -39,6 +42,7 @@ class Generation:
         self._directory = settings.queue_directory
         self._environment = environment(settings.import_environment)
         self._file = written(plan.configuration)
+        self._nursery: Nursery | None = None
 
     @property
     def process_plans(self) -> tuple[ProcessPlan, ...]:
@@ -51,6 +55,21 @@ class Generation:
     @property
     def descriptor(self) -> int:
         return self._file.fileno()
+
+    @contextmanager
+    def together(self, plans: Iterable[ProcessPlan]) -> Iterator[None]:
+        """What is started inside, all of ``plans``, is born in one nursery. :raise OSError:"""
+        self._nursery = nursery = Nursery(self._reactor, [plan.kind for plan in plans], self._environment)
+        try:
+            yield
+        finally:
+            self._nursery = None
+            nursery.close()
+
+    def _start(self, name: str) -> Callable[[socket.socket, Callable[[int], None]], Born]:
+        if self._nursery is not None:
+            return self._nursery.bear
+        return partial(alone, self._reactor, name, self._environment)
 
     def start(self, plan: ProcessPlan, watcher: Any) -> Process:
         """:raise OSError:"""
@@ -69,9 +88,10 @@ class Generation:
             chroot=plan.chroot,
             directory=self._directory,
             log=kind,
+            master=os.getpid(),
             peers=self.peers,
         )
         handed = {"configuration": self.descriptor, "log": descriptor}
         # An address family that this machine lacks has left a gap.
         handed.update((name, self._sockets[name].fileno()) for name in plan.sockets if name in self._sockets)
-        return Process(self._reactor, plan, birth, handed, self._environment, watcher)
+        return Process(self._reactor, plan, birth, handed, self._start(plan.name), watcher)

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 __all__ = [
+    "adopt_orphans",
     "clear_bounding_set",
     "clear_capabilities",
     "die_with_parent",
@@ -25,10 +26,13 @@ _SET_DUMPABLE = 4
 _SET_NAME = 15
 _CAPBSET_READ = 23
 _CAPBSET_DROP = 24
+_SET_CHILD_SUBREAPER = 36
 _SET_NO_NEW_PRIVS = 38
 _CAP_AMBIENT = 47
 _CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
+#: In /proc/PID/stat, behind the name (proc(5)).
+_ARG_START, _ARG_END = 45, 46
 _MOST_CAPABILITIES = 64
 
 
@@ -83,6 +87,20 @@ def die_with_parent(signal: int) -> bool:
     return _prctl(_SET_PDEATHSIG, signal) == 0
 
 
-def set_name(name: str) -> bool:
-    """What ps(1) and top(1) call this process; 15 characters count."""
+def adopt_orphans(adopt: bool) -> bool:
+    """Whether processes whose parent ends become children of this one."""
+    return _prctl(_SET_CHILD_SUBREAPER, int(adopt)) == 0
+
+
+def set_name(name: str, title: str) -> bool:
+    """:param name: what top(1) calls this process; 15 characters count. :param title: what ps(1) shows, as far as there is
+    room in the memory of the command line."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    start, end = int(fields[_ARG_START]), int(fields[_ARG_END])
+    text = title.encode()[: end - start - 1]
+    ctypes.memmove(start, text + bytes(end - start - len(text)), end - start)
     return _prctl(_SET_NAME, name.encode()) == 0

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from mailer.master.birth import Birth
+from mailer.master.births import Born
 from mailer.master.control import DESCRIPTORS, Channel, pair
 from mailer.master.processplan import ProcessPlan
-from mailer.master.spawn import spawn
 
 __all__ = ["Process", "Watcher"]
 
-_MODULE = "mailer.master.child"
-_CONTROL = 3
 #: Seconds that a process which has hung up, or should have drained by now, is given before it is killed.
 _GRACE = 3.0
 #: Questions that may remain without an answer.
@@ -40,6 +39,7 @@ class Process:
     before it ended; ``broken`` which of its services it cannot serve, and why; ``account`` what it last said of itself.
 
     :param birth: without its descriptors, which are ``handed``, by name.
+    :param start: starts the process, given its end of the channel and what to call at its end, see `births`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Process:
         plan: ProcessPlan,
         birth: Birth,
         handed: Mapping[str, int],
-        variables: Mapping[str, str],
+        start: Callable[[socket.socket, Callable[[int], None]], Born],
         watcher: Watcher,
     ) -> None:
         self.plan = plan
@@ -66,10 +66,7 @@ class Process:
         self._deadline: Any = None
         ours, theirs = pair()
         with theirs:
-            self._transport = spawn(
-                reactor, _MODULE, [plan.name], {_CONTROL: theirs.fileno()}, variables, self._has_ended
-            )
-        self.pid: int = self._transport.pid
+            self._born = start(theirs, self._has_ended)
         self._channel = Channel(ours, reactor, self._received, self._lost)
         self._bear(birth, handed)
 
@@ -125,9 +122,17 @@ class Process:
         """Whether it has not answered for long."""
         return self._unanswered > _PATIENCE
 
+    @property
+    def pid(self) -> int:
+        return self._born.pid
+
     def kill(self, number: int = signal.SIGKILL) -> None:
-        if self.state != "ended":
-            os.kill(self.pid, number)
+        if self.state == "ended":
+            return
+        if self.pid:
+            self._born.kill(number)
+        else:
+            self._channel.close()  # whoever is born without a master ends
 
     def _received(self, message: dict[str, Any], descriptors: list[int]) -> None:
         kind = message["type"]

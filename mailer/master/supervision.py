@@ -7,7 +7,8 @@ the new processes beside the old ones and lets them take over when all are ready
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -43,6 +44,9 @@ class Generation(Protocol):
     @property
     def descriptor(self) -> int:
         """The configuration, see `mailer.master.birth.written`."""
+
+    def together(self, plans: Iterable[ProcessPlan]) -> AbstractContextManager[None]:
+        """What is started inside is started with less work. :raise OSError:"""
 
     def start(self, plan: ProcessPlan, watcher: Any) -> Any:
         """A `mailer.master.process.Process`. :raise OSError:"""
@@ -103,9 +107,10 @@ class Supervisor:
     def start(self, generation: Any) -> None:
         """Start everything."""
         self._generation = generation
-        for plan in generation.process_plans:
-            slot = self.slots[plan.name] = Slot(plan, self._most_pause)
-            self._fill(slot)
+        with generation.together(generation.process_plans):
+            for plan in generation.process_plans:
+                slot = self.slots[plan.name] = Slot(plan, self._most_pause)
+                self._fill(slot)
         self._reactor.callLater(_GATE_SECONDS, self._open_gate)
         self._watch.start(_ASK_SECONDS, now=False)
 
@@ -221,8 +226,9 @@ class Supervisor:
         """
         self._all_ready = False
         try:
-            for plan in generation.process_plans:
-                if plan.kind != _SINGLE:
+            plans = [plan for plan in generation.process_plans if plan.kind != _SINGLE]
+            with generation.together(plans):
+                for plan in plans:
                     self._new[plan.name] = generation.start(plan, self)
             if self._new:
                 await self._decided()

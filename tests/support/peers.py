@@ -22,6 +22,9 @@ import mailer
 ROOT = Path(mailer.__file__).parent.parent
 BIN = Path(sys.executable).parent
 
+#: The same tests for either layout: MAILER_TEST_LAYOUT=single, or processes; without it what the program chooses.
+LAYOUT = [f"--layout={os.environ['MAILER_TEST_LAYOUT']}"] if os.environ.get("MAILER_TEST_LAYOUT") else []
+
 MAIN_CF = """\
 compatibility_level = 3.6
 queue_directory = {directory}/queue
@@ -102,7 +105,7 @@ class Mta:
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
-            [BIN / "twistd", "--nodaemon", "--pidfile=", "mailer", "-c", str(self.directory)],
+            [BIN / "twistd", "--nodaemon", "--pidfile=", "mailer", *LAYOUT, "-c", str(self.directory)],
             cwd=self.directory,
             env=self.environment(),
             stdout=(self.directory / "stdout").open("ab"),
