@@ -8,7 +8,6 @@ table and nothing from the network; of what daemons say it believes nothing. mas
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import socket
 import sys
@@ -22,6 +21,7 @@ from mailer.log.maillog import MailLog
 from mailer.master.binding import Binding
 from mailer.master.directories import Unsafe, prepare
 from mailer.master.generation import Generation, cores
+from mailer.master.limits import raise_descriptor_limit
 from mailer.master.local import LocalBinding
 from mailer.master.maillog import kind_of
 from mailer.master.notify import Notifier, inherited
@@ -30,23 +30,16 @@ from mailer.master.privileges import Owner
 from mailer.master.processplan import PRIVATE, plan_processes
 from mailer.master.sockets import CannotBind, bind_unix
 from mailer.master.spawn import environment
-from mailer.master.status import STATUS, StatusSocket, facts
+from mailer.master.status import StatusSocket, facts
 from mailer.master.supervision import ChangeRefused, Supervisor
 from mailer.master.workers import Workers
 
-__all__ = ["ProcessesLayout", "raise_descriptor_limit"]
+__all__ = ["ProcessesLayout"]
 
 #: Seconds that all that is under way is given at the end.
 DRAIN_SECONDS = 10.0
 #: Seconds in which daemons answer a question about themselves.
 _ASK_SECONDS = 2.0
-
-
-def raise_descriptor_limit() -> int:
-    """Every connection is a descriptor: take as many as this process may. :return: the limit."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most
 
 
 class _Sockets(Mapping[str, socket.socket]):
@@ -91,7 +84,6 @@ class ProcessesLayout(Service):
         self._private: dict[str, socket.socket] = {}
         self._changing = False
         self._again = False
-        self._status: StatusSocket | None = None
 
     def privilegedStartService(self) -> None:
         """:raise SystemExit: a socket or directory is not to be had."""
@@ -106,7 +98,7 @@ class ProcessesLayout(Service):
             prepare(settings, self._owner)
             self._binding.bind(self._plan)
             self._local = LocalBinding(settings.queue_directory)
-            self._status_socket = bind_unix(os.path.join(settings.queue_directory, STATUS))
+            self._status = StatusSocket(settings.queue_directory)
             self._bind_private(self._plan)
         except (CannotBind, OSError, Unsafe) as error:
             self._log.fatal(str(error))
@@ -131,10 +123,10 @@ class ProcessesLayout(Service):
             self._log.warning(str(problem))
         self._workers = Workers(self._reactor, self._log, environment(settings.import_environment))
         self._supervisor = Supervisor(
-            self._reactor, self._log, settings.service_throttle_time, self._asked, self._settled
+            self._reactor, self._log, settings.service_throttle_time, self._asked, self._settled, self._useless
         )
         self._supervisor.start(self._generation(self._plan))
-        self._status = StatusSocket(self._reactor, self._status_socket, self._describe)
+        self._status.serve(self._reactor, self._describe)
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
 
     def _generation(self, plan: Plan) -> Generation:
@@ -151,6 +143,13 @@ class ProcessesLayout(Service):
         )
         self._log.info(f"{len(list(self._supervisor.processes()))} daemons, {self._limit} descriptors each")
         self._notifier.ready(self._words())
+
+    def _useless(self, reason: str) -> None:
+        self._log.fatal(reason)
+        print(f"mailer: fatal: {reason}", file=sys.stderr)
+        # twistd has no way to end with a status of ours; after shutdown nothing is left to be done but to say so.
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.stop()
 
     def _words(self) -> str:
         trouble = [slot.plan.name for slot in self._supervisor.slots.values() if slot.trouble]
@@ -284,12 +283,7 @@ class ProcessesLayout(Service):
         self._local.close()
         self._binding.keep(())
         await self._supervisor.stop(DRAIN_SECONDS)
-        if self._status is not None:
-            self._status.close()
-        self._status_socket.close()
-        for path in (os.path.join(self._settings.queue_directory, STATUS),):
-            if os.path.exists(path):
-                os.unlink(path)
+        self._status.close()
         for sock in self._private.values():
             sock.close()
         self._log.info("terminating")

@@ -27,11 +27,14 @@ from mailer.daemons.serving import Serving
 from mailer.dns.resolver import Resolver
 from mailer.log.maillog import MailLog
 from mailer.master.binding import Binding
-from mailer.master.directories import prepare
+from mailer.master.directories import Unsafe, prepare
+from mailer.master.limits import raise_descriptor_limit
 from mailer.master.local import LocalBinding
+from mailer.master.notify import Notifier, inherited
 from mailer.master.parts import Parts
 from mailer.master.plan import Plan
 from mailer.master.sockets import CannotBind
+from mailer.master.status import StatusSocket, facts
 from mailer.net.sweep import Sweep
 from mailer.net.turn import quicken
 
@@ -74,14 +77,17 @@ class SingleLayout(Service):
         # Not earlier: twistd forks before this when it becomes a daemon, and log lines name the process.
         self._log = self._maillog.service("master", self._syslog_name)
         quicken(self._reactor)
-        self._binding = Binding(self._log)
+        self._notifier = Notifier(self._reactor)
+        raise_descriptor_limit()
+        self._binding = Binding(self._log, inherited(self._plan.configuration.settings.queue_directory))
         self._serving = Serving(self._reactor, self._binding.sockets)
         settings = self._plan.configuration.settings
         try:
             prepare(settings)
             self._binding.bind(self._plan)
             self._local = LocalBinding(settings.queue_directory)
-        except (CannotBind, OSError) as error:
+            self._status = StatusSocket(settings.queue_directory)
+        except (CannotBind, OSError, Unsafe) as error:
             self._log.fatal(str(error))
             self._maillog.drain()
             sys.exit(f"mailer: fatal: {error}")
@@ -110,6 +116,9 @@ class SingleLayout(Service):
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reload))
         self._ready = True
+        self._began = reactor.seconds()
+        self._status.serve(reactor, lambda say: say(self._document()))
+        self._notifier.ready("serving mail")
         self._log.info(
             f"daemon started -- version {settings.mail_version}, configuration {plan.configuration.directory}"
         )
@@ -117,6 +126,25 @@ class SingleLayout(Service):
     def _serve(self, parts: Parts) -> None:
         self._serving.listen(parts.factories)
         self._binding.keep(name for listener in parts.factories for name in listener.sockets)
+
+    def _document(self) -> dict[str, Any]:
+        settings = self._plan.configuration.settings
+        row: dict[str, Any] = {
+            "name": "single",
+            "kind": "single",
+            "pid": os.getpid(),
+            "state": "serving",
+            "restarts": 0,
+        }
+        row["uptime"] = round(self._reactor.seconds() - self._began, 1)
+        row["sessions"] = self._serving.sessions
+        row["active"] = self._core.qmgr.status().messages if self._core and self._core.qmgr else 0
+        return {
+            "layout": "single",
+            "version": settings.mail_version,
+            "configuration": str(self._plan.configuration.directory),
+            "processes": [row | facts(os.getpid())],
+        }
 
     def _tell(self, parts: Parts) -> None:
         for problem in parts.problems:
@@ -138,7 +166,12 @@ class SingleLayout(Service):
         """SIGHUP: build and check the new configuration; if it is wrong the old one stays in force. No session is dropped."""
         if not self._ready:
             return
+        self._notifier.reloading()
         self._maillog.reopen()
+        self._take_over()
+        self._notifier.ready("serving mail")
+
+    def _take_over(self) -> None:
         parts = None
         try:
             plan = self._reload()
@@ -177,6 +210,8 @@ class SingleLayout(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._notifier.stopping()
+        self._status.close()
         if self._core is not None:
             self._core.take_nothing_locally()
         if self._local is not None:

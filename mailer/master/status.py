@@ -13,6 +13,9 @@ from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 
+from mailer.master.sockets import bind_unix
+from mailer.net.sharing import adopt
+
 __all__ = ["STATUS", "StatusSocket", "facts"]
 
 #: The socket below the queue directory.
@@ -61,13 +64,26 @@ class _Answer(Protocol):
 
 
 class StatusSocket:
-    """:param describe: given a function that it calls with the document, at once or within a few seconds."""
+    """Bound when made. :raise CannotBind:"""
 
-    def __init__(self, reactor: Any, sock: socket.socket, describe: Callable[[Callable[[Any], None]], None]) -> None:
+    def __init__(self, queue_directory: str) -> None:
+        self._path = os.path.join(queue_directory, STATUS)
+        self._socket: socket.socket | None = bind_unix(self._path)
+        self._port: Any = None
+
+    def serve(self, reactor: Any, describe: Callable[[Callable[[Any], None]], None]) -> None:
+        """:param describe: given a function that it calls with the document, at once or within a few seconds."""
         factory: Any = Factory.forProtocol(_Answer)
         factory.noisy = False
         factory.reactor, factory.describe, factory.count = reactor, describe, 0
-        self._port = reactor.adoptStreamPort(sock.fileno(), socket.AF_UNIX, factory)
+        self._port = adopt(reactor, self._socket, factory)
 
     def close(self) -> None:
-        self._port.stopListening()
+        if self._port is not None:
+            self._port.stopListening()
+            self._port = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+            if os.path.exists(self._path):
+                os.unlink(self._path)

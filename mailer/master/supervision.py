@@ -77,6 +77,7 @@ class Slot:
 class Supervisor:
     """:param asked: given requests of processes: (process, message, descriptors).
     :param settled: called once, when every process serves or has failed for the first time.
+    :param useless: called instead, with a reason, when there is no queue to be had.
     :param most_pause: service_throttle_time."""
 
     def __init__(
@@ -86,12 +87,14 @@ class Supervisor:
         most_pause: float,
         asked: Callable[[Any, dict[str, Any], list[int]], None],
         settled: Callable[[], None],
+        useless: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
         self._log = log
         self._most_pause = most_pause
         self.asked = asked
         self._settled: Callable[[], None] | None = settled
+        self._useless = useless
         self._generation: Any = None
         self.slots: dict[str, Slot] = {}
         self._gate = False
@@ -183,6 +186,10 @@ class Supervisor:
 
     def _died(self, slot: Slot, process: Any, status: int) -> None:
         name = slot.plan.name
+        if process.reason and slot.plan.kind == _SINGLE and self._settled is not None and not process.served:
+            self._settled = None
+            self._useless(process.reason)
+            return
         if process.reason:
             self._log.error(f"{name}: {process.reason}")
         if status:

@@ -90,3 +90,13 @@ def test_tcp_as_well():
         client.close()
     for selectable in reactor.removeAll():
         selectable.connectionLost(GONE)
+
+
+def test_who_stops_does_not_end_it_for_others(bound):
+    sock, path = bound
+    port = adopt(reactor, sock, Counting())
+    port.stopListening()
+    port.connectionLost(GONE)
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(path))
+    client.close()
