@@ -52,7 +52,10 @@ class Intake:
         if self._limit and transaction.size > self._limit and not self.too_big:
             self.too_big = True
             self._log.warning(lines.too_big(transaction.queue_id))
-        if self.too_big:
+            # The lines that fit are still looked at: the log names the message.
+            content = content[: max(0, self._limit - transaction.size + len(content))]
+            content = content[: content.rfind(b"\n") + 1]
+        elif self.too_big:
             return
         if self._top is not None:
             content = self._top.feed(content)

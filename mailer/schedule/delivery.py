@@ -150,6 +150,9 @@ class Delivery:
         if message.probe or desk.soft_bounce:
             outcome, word = self._adapted(outcome)
         self._write(shown or recipient, outcome, word)
+        if outcome.text[-1:] == " ":
+            # A command's last line end: the log shows it, reports and listings do not.
+            outcome = replace(outcome, text=outcome.text.rstrip(), diagnostic=outcome.diagnostic.rstrip())
         message.note(recipient, outcome, shown)
         if self._parts:
             parts, self._parts = self._parts, []
