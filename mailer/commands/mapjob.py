@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mailer.interfaces.table import TableOptions
-from mailer.tables.text import string
+from mailer.tables.text import escaped, octets, string
 
 __all__ = ["Complaints", "Fatal", "Job", "Program", "parse"]
 
@@ -39,7 +39,10 @@ class Complaints:
         self._program = program
 
     def info(self, text: str) -> None:
-        print(f"{self._program}: {_shown(text)}", file=sys.stderr)
+        line = octets(f"{self._program}: {escaped(text)}\n")
+        sys.stderr.flush()
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
 
     def warning(self, text: str) -> None:
         self.info(f"warning: {text}")
@@ -52,11 +55,6 @@ class Complaints:
 
     def panic(self, text: str) -> None:
         self.info(f"panic: {text}")
-
-
-def _shown(text: str) -> str:
-    """One line that a terminal can show."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, BinaryIO
 
 from mailer.commands.mapjob import Complaints, Fatal, Job
+from mailer.commands.mapoutput import Output
 from mailer.commands.messagekeys import message_keys
 from mailer.message.status import MailError
 from mailer.tables.opening import Tables
@@ -30,10 +31,12 @@ def query(job: Job) -> bool:
 
 
 def _answer(job: Job, tables: _Queried) -> bool:
+    output = Output()
     if job.query != "-":
         value = tables.find(job.query or "")
         if value is not None:
-            _write(value + b"\n")
+            output.write(value + b"\n")
+            output.finish()
         return value is not None
     keys: Iterator[str] = stdin_lines(sys.stdin.buffer)
     if job.headers or job.body:
@@ -43,13 +46,9 @@ def _answer(job: Job, tables: _Queried) -> bool:
         value = tables.find(key)
         if value is not None:
             any_found = True
-            _write(octets(key + job.program.separator) + value + b"\n")
+            output.write(octets(key + job.program.separator) + value + b"\n")
+    output.finish()
     return any_found
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 class _Queried:
@@ -128,12 +127,13 @@ def _list_table(job: Job, table: Any, name: str) -> None:
     items = getattr(table, "items", None)
     if items is None:
         raise Fatal(f"table {name}: sequence operation is not supported")
+    output = Output()
     try:
         for key, value in items():
             if not key:
                 job.context.log.warning(f"table {name}: empty lookup key value is not allowed")
             data = _decoded(job.context.log, name, key, value) if job.files else octets(value)
-            sys.stdout.buffer.write(octets(key + job.program.separator) + data + b"\n")
+            output.write(octets(key + job.program.separator) + data + b"\n")
     except MailError as error:
         raise Fatal(_trouble(name, error, "sequence")) from None
-    sys.stdout.buffer.flush()
+    output.finish()

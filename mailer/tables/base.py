@@ -72,12 +72,21 @@ class Table:
 class FixedTable(Table):
     """Keys are compared as they stand, folded where the options say so."""
 
+    _asked = ""  # the key as it was before it was folded, for complaints about its value
+
     async def lookup(self, key: str) -> str | None:
+        self._asked = key
         if key.isascii():
             return self.find(key.lower() if self.options.fold else key)
         if not self.acceptable(key):
             return None
         return self.find(self.folded(key))
+
+    def checked(self, key: str, value: str) -> str:
+        if value.isascii():
+            return value
+        asked = self._asked
+        return super().checked(asked if self.folded(asked) == key else key, value)
 
     def folded(self, key: str) -> str:
         return fold(key, self.options.utf8) if self.options.fold else key

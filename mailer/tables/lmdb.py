@@ -34,6 +34,12 @@ _SUFFIX = ".lmdb"
 _LONGEST_KEY = 511
 
 
+def _reason(error: lmdb.Error) -> str:
+    """The library's words, without the name of the function that the Python package puts before them."""
+    text = str(error)
+    return text.partition(": ")[2] if text.startswith("mdb_") else text
+
+
 class _File:
     """One open LMDB file. LMDB allows a process one environment for a file, so all tables of a process share it.
 
@@ -108,7 +114,7 @@ class LmdbTable(FixedTable):
         except OSError as error:
             raise ConfigError(f"open database {self._path}: {error.strerror}") from error
         except lmdb.Error as error:
-            raise ConfigError(f"open database {self._path}: {error}") from error
+            raise ConfigError(f"open database {self._path}: {_reason(error)}") from error
         self._due = self._reactor.seconds() + INTERVAL
         self._complained = ""
         nul = self.options.nul
@@ -135,7 +141,7 @@ class LmdbTable(FixedTable):
         """The value, with the lock held; gives the lock back."""
         file = self._file
         try:
-            if not 0 < len(data) < _LONGEST_KEY:
+            if not 0 < len(data) <= _LONGEST_KEY:
                 return None
             transaction = file.begin()
             try:
@@ -147,8 +153,8 @@ class LmdbTable(FixedTable):
             finally:
                 transaction.abort()
         except lmdb.Error as error:
-            self.log.warning(f"error reading {self.name}: {error}")
-            raise TemporaryError(f"error reading {self.name}: {error}") from error
+            self.log.warning(f"error reading {self.name}: {_reason(error)}")
+            raise TemporaryError(f"error reading {self.name}: {_reason(error)}") from error
         finally:
             file.unlock()
 
@@ -218,7 +224,7 @@ class LmdbWriter:
             self._begin()
         except lmdb.Error as error:
             os.close(self._descriptor)
-            raise ConfigError(f"open database {self._path}: {error}") from error
+            raise ConfigError(f"open database {self._path}: {_reason(error)}") from error
 
     def _begin(self) -> None:
         self._transaction = self._environment.begin(write=True)
@@ -228,16 +234,19 @@ class LmdbWriter:
     def add(self, key: str, value: str, bare: bool = False) -> bool:
         ending = b"" if bare else self._ending
         data = octets(key) + ending
-        if not self._replace and self._transaction.get(data) is not None:
-            return False
-        self._change(data, octets(value) + ending)
+        try:
+            if not self._replace and self._transaction.get(data) is not None:
+                return False
+            self._change(data, octets(value) + ending)
+        except lmdb.BadValsizeError as error:
+            raise ConfigError(f"error updating {self.name}: {_reason(error)}") from error
         return True
 
     def delete(self, key: str) -> bool:
         found = False
         for ending in (b"\0", b""):
             data = octets(key) + ending
-            if self._transaction.get(data) is not None:
+            if 0 < len(data) <= _LONGEST_KEY and self._transaction.get(data) is not None:
                 self._change(data, None)
                 found = True
         return found

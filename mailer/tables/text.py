@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["braced", "closing", "escaped", "fold", "octets", "string", "valid"]
 
 _SPACE = " \t\r\n"
@@ -37,9 +39,15 @@ def fold(text: str, utf8: bool = True) -> str:
     return string(octets(text).lower())
 
 
+#: One octet that a terminal cannot show: neither printable ASCII nor what looks like a character in UTF-8.
+_UNPRINTABLE = re.compile(rb"([\xc2-\xfe][\x80-\xbf]+)|[^ -~]")
+
+
 def escaped(text: str) -> str:
-    """Text for a message: what is not printable ASCII or UTF-8 becomes ``?``."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    """Text for a message: each octet that is neither printable ASCII nor part of something like UTF-8 becomes ``?``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return string(_UNPRINTABLE.sub(lambda found: found[1] or b"?", octets(text)))
 
 
 def closing(text: str) -> int:
