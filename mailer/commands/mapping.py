@@ -14,18 +14,13 @@ from mailer.commands.instance import default_config_directory
 from mailer.commands.mapjob import Complaints, Fatal, Job, Program, parse
 from mailer.commands.mapmaking import delete, make
 from mailer.commands.mapqueries import list_entries, query, stdin_lines
+from mailer.commands.waiting import OccasionalReactor
 from mailer.config.errors import ConfigError
 from mailer.config.load import load
 from mailer.interfaces.context import Context
 from mailer.message.status import MailError
 
 __all__ = ["Program", "run"]
-
-
-class _NoReactor:
-    """The clock of a command; nothing in one waits."""
-
-    seconds = staticmethod(time.monotonic)
 
 
 def run(program: Program, argv: list[str] | None) -> int:
@@ -56,7 +51,7 @@ def _run(job: Job, log: Complaints) -> int:
     if (job.headers or job.body) and not job.force_utf8:
         utf8 = False
     job.options = replace(job.options, utf8=utf8)
-    job.context = Context(settings=job.settings, reactor=_NoReactor(), seconds=time.time, log=log)
+    job.context = Context(settings=job.settings, reactor=OccasionalReactor(), seconds=time.time, log=log)
     if job.query is not None:
         return 0 if query(job) else 1
     if job.key is not None:

@@ -12,7 +12,9 @@ from typing import Any, BinaryIO
 from mailer.commands.mapjob import Complaints, Fatal, Job
 from mailer.commands.mapoutput import Output
 from mailer.commands.messagekeys import message_keys
+from mailer.commands.waiting import WaitsForNothing
 from mailer.message.status import MailError
+from mailer.tables.failure import QueryError
 from mailer.tables.opening import Tables
 from mailer.tables.text import octets, string
 
@@ -76,9 +78,11 @@ class _Queried:
     def _ask(self, spec: str, key: str) -> str | None:
         table = self._tables.open(spec)
         try:
-            value: str | None = _at_once(table.lookup(key))
+            value: str | None = self._job.context.reactor.finish(table.lookup(key))
         except MailError as error:
             raise Fatal(_trouble(_name(table, spec), error, "query")) from None
+        except WaitsForNothing:
+            raise Fatal(f"table {spec} has to wait for something, which this command cannot") from None
         return value
 
 
@@ -91,18 +95,9 @@ def _name(table: Any, spec: str) -> str:
 def _trouble(spec: str, error: MailError, action: str) -> str:
     if error.cause.startswith("error reading"):
         return error.cause
-    reason = ": Application error" if error.cause.endswith("Application error") else ""
+    application = isinstance(error, QueryError) or error.cause.endswith("Application error")
+    reason = ": Application error" if application else ""
     return f"table {spec}: {action} error{reason}"
-
-
-def _at_once(lookup: Any) -> Any:
-    """The result of a lookup, which does not wait in a command: nothing here runs a reactor."""
-    try:
-        lookup.send(None)
-    except StopIteration as finished:
-        return finished.value
-    lookup.close()
-    raise Fatal("the table has to wait for something, which this command cannot")
 
 
 def _decoded(log: Complaints, spec: str, key: str, value: str) -> bytes:

@@ -58,10 +58,10 @@ class _Rules:
 
     def _line(self, number: int, line: str) -> None:
         if _ENDIF(line):
-            if not self._open:
-                raise ValueError("ENDIF without IF")
             if line[5:].strip(SPACE):
                 raise ValueError("garbage after ENDIF")
+            if not self._open:
+                raise ValueError("ENDIF without IF")
             self._close(self._open.pop()[0])
         elif _IF(line):
             negated, pattern = _negation(line[2:].lstrip(SPACE))

@@ -19,6 +19,9 @@ lmdb = Table("lmdb", "LMDB files that postmap makes", "mailer.tables.lmdb.LmdbTa
 cdb = Table("cdb", "constant databases that postmap makes", "mailer.tables.cdb.CdbTable")
 hash = Table("hash", "Berkeley DB hash files that postmap makes", "mailer.tables.berkeley.hash_table")
 btree = Table("btree", "Berkeley DB tree files that postmap makes", "mailer.tables.berkeley.btree_table")
+sqlite = Table("sqlite", "SQLite data bases", "mailer.tables.sql.sqlite.SqliteTable")
+pgsql = Table("pgsql", "PostgreSQL data bases", "mailer.tables.sql.pgsql.PgsqlTable", "pgsql")
+mysql = Table("mysql", "MySQL and MariaDB data bases", "mailer.tables.sql.mysql.MysqlTable", "mysql")
 
 make_lmdb = TableMaker("lmdb", lmdb.summary, "mailer.tables.lmdb.LmdbWriter", "lmdb")
 make_cdb = TableMaker("cdb", cdb.summary, "mailer.tables.cdb.CdbWriter")

@@ -1,0 +1,1 @@
+"""Tables in SQL data bases: SQLite, PostgreSQL, MySQL and MariaDB."""
