@@ -64,6 +64,7 @@ def _same(one: dns.Query, other: dns.Query) -> bool:
 
 
 class _Datagram(protocol.DatagramProtocol):
+    noisy = False  # a line in the log for the port of every question is no news
     transport: Any
 
     def __init__(self, server: tuple[str, int], octets: bytes, take: Callable[[bytes], None], refused: Any) -> None:

@@ -36,6 +36,8 @@ async def converse(session: SmtpSession) -> str:
             _refuse_bare_newline(session)
             return ""
         line = _decode(session, octets)
+        if session.transcript is not None and line is not None:
+            session.transcript.heard(line)
         if line is not None and service.command_filter is not None:
             line = await _filtered(session, service.command_filter, line)
             if line is None:

@@ -16,6 +16,7 @@ from mailer.receive.loginfailures import LoginFailures
 from mailer.receive.origin import HeaderContext, overrides
 from mailer.receive.peername import PeerNames
 from mailer.receive.received import ReceivedHeader
+from mailer.receive.transcript import Transcripts
 from mailer.receive.upstream import Upstream
 from mailer.sasl.server import SaslServer, build
 from mailer.tables.match import AddressList, DomainList, StringList, matches_subdomains
@@ -62,6 +63,7 @@ class Service:
         self.received = ReceivedHeader(
             settings.myhostname, settings.mail_name, context.seconds, settings.smtpd_hide_client_session
         )
+        self.transcripts = Transcripts(context, sink)
         self.keywords = EhloKeywords(settings, context.tables)
         self.origin = HeaderContext(context)
         sni = settings.tls_server_sni_maps

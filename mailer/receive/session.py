@@ -68,6 +68,7 @@ class SmtpSession:
         "service",
         "state",
         "transaction",
+        "transcript",
         "verp_allowed",
         "where",
     )
@@ -93,6 +94,7 @@ class SmtpSession:
         self.forwards = False
         self.verp_allowed = False
         self.junk = 0
+        self.transcript = service.transcripts.open()
         self.pipelined = False
         self.counts: dict[str, list[int]] = {}
         self.set_client(client)
@@ -158,11 +160,15 @@ class SmtpSession:
         counts = [(name.lower(), self.counts[name][0], self.counts[name][1]) for name in ORDER if name in self.counts]
         log.info(lines.disconnect(self.printable, counts))
         await farewell(self)
+        if self.transcript is not None:
+            await self.service.transcripts.send(self.transcript, self.printable, reason)
 
     # What commands use.
 
     def say(self, octets: bytes) -> None:
         """A positive reply, as it travels."""
+        if self.transcript is not None:
+            self.transcript.said(octets)
         self.connection.reply(octets)
 
     def refuse(self, *texts: str) -> bool:
@@ -172,13 +178,19 @@ class SmtpSession:
             self.closing = True
         if self.service.footer:
             said = self.service.footer.add(said, self._footer_attributes())
-        self.connection.reply(wire(said))
+        octets = wire(said)
+        if self.transcript is not None:
+            self.transcript.refused(said[0])
+            self.transcript.said(octets)
+        self.connection.reply(octets)
         return False
 
     def reject(self, reply: Reply) -> bool:
         """Refuse and log, as for an access check that says no. :return: False."""
         said = reply_lines(reply)
         self.log_rejection(said[0])
+        if self.transcript is not None:
+            self.transcript.refusing = "policy"
         return self.refuse(*said)
 
     def data_error(self) -> bool:
