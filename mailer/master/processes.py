@@ -121,7 +121,7 @@ class ProcessesLayout(Service):
         settings = self._settings
         for problem in self._plan.problems:
             self._log.warning(str(problem))
-        self._workers = Workers(self._reactor, self._log, environment(settings.import_environment))
+        self._workers = Workers(self._reactor, self._log, environment(settings.import_environment), settings)
         self._supervisor = Supervisor(
             self._reactor, self._log, settings.service_throttle_time, self._asked, self._settled, self._useless
         )

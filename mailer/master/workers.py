@@ -1,6 +1,7 @@
 """Worker processes under other users' rights, started for a daemon that has none itself (see mailer.deliver.hands).
 
-The daemon names a user; what is refused is root, root's group, and groups that the user is not in. The worker is given its
+The daemon names a user; what is refused is root's group, and groups that the user is not in, except that of the mail spool.
+One that stays root can do no more than `Limits` say, which are main.cf's and not the daemon's. The worker is given its
 ends of the daemon's socket pairs and talks to nobody else, least of all to master.
 """
 
@@ -9,11 +10,14 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
 
+from mailer.config.values import split_list
+from mailer.deliver.hands.limits import Limits
 from mailer.master.spawn import spawn
 
 __all__ = ["Refused", "Workers", "allowed"]
@@ -28,15 +32,16 @@ class Refused(Exception):
     """A request that no honest daemon makes."""
 
 
-def allowed(uid: Any, gid: Any, groups: Any) -> tuple[int, int, list[int]]:
+def allowed(uid: Any, gid: Any, groups: Any, spool: str) -> tuple[int, int, list[int]]:
     """The ids that a worker may take on. Reads the user database, so it may block.
 
+    :param spool: mail_spool_directory: a group that may write to it may help anybody to his mailbox.
     :raise Refused:
     """
     if not all(type(number) is int and number >= 0 for number in (uid, gid)) or not isinstance(groups, list):
         raise Refused("ids that are none")
-    if uid == 0 or gid == 0:
-        raise Refused("nothing is delivered as root")
+    if gid == 0 and uid:
+        raise Refused("nothing is delivered in root's group")
     wanted = {number for number in groups if type(number) is int and number > 0}
     try:
         user = pwd.getpwuid(uid)
@@ -44,15 +49,45 @@ def allowed(uid: Any, gid: Any, groups: Any) -> tuple[int, int, list[int]]:
         member_of = set()
     else:
         member_of = set(os.getgrouplist(user.pw_name, user.pw_gid))
-    if wanted - member_of - {gid}:
+    if wanted - member_of - {gid, _spool_group(spool)}:
         raise Refused(f"uid {uid} is not in all of the groups {sorted(wanted)}")
     return uid, gid, sorted(wanted)
 
 
-class Workers:
-    """:param variables: the workers' environment."""
+def _spool_group(directory: str) -> int:
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return -1
+    return status.st_gid if status.st_mode & stat.S_IWGRP else -1
 
-    def __init__(self, reactor: Any, log: Any, variables: Mapping[str, str]) -> None:
+
+def root_limits(settings: Any) -> Limits:
+    """What may be done for root's own mail (local(8)). Reads the user database, so it may block."""
+    try:
+        root = pwd.getpwuid(0)
+    except KeyError:
+        return Limits()
+    spool, home = settings.mail_spool_directory, root.pw_dir
+    mailboxes = [f"{spool}{root.pw_name}/" if spool.endswith("/") else f"{spool}/{root.pw_name}"]
+    if settings.home_mailbox:
+        mailboxes.append(f"{home}/{settings.home_mailbox}")
+    readable = [home] if settings.require_home_directory else []
+    for pattern in split_list(settings.forward_path):
+        for name, value in (("home", home), ("user", root.pw_name)):
+            pattern = pattern.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        path = pattern.partition("$")[0]
+        if path.startswith("/") and not path.endswith("/"):
+            readable.append(path)
+    return Limits(tuple(mailboxes), tuple(readable), spool)
+
+
+class Workers:
+    """:param variables: the workers' environment. :param settings: main.cf's."""
+
+    def __init__(self, reactor: Any, log: Any, variables: Mapping[str, str], settings: Any) -> None:
+        self._spool = settings.mail_spool_directory
+        self._limits = root_limits(settings).as_text()
         self._reactor = reactor
         self._log = log
         self._variables = dict(variables)
@@ -75,7 +110,7 @@ class Workers:
 
         pool = self._reactor.getThreadPool()
         asked = deferToThreadPool(
-            self._reactor, pool, allowed, message.get("uid"), message.get("gid"), message.get("groups")
+            self._reactor, pool, allowed, message.get("uid"), message.get("gid"), message.get("groups"), self._spool
         )
         asked.addCallback(self._start, process, message.get("id"), descriptors).addBoth(close)
 
@@ -84,7 +119,8 @@ class Workers:
             raise Refused("too many workers" if descriptors else "nothing to do")
         uid, gid, groups = ids
         numbers = range(_FIRST, _FIRST + len(descriptors))
-        arguments = [str(uid), str(gid), ",".join(map(str, groups)), *map(str, numbers)]
+        limits = "" if uid else self._limits
+        arguments = [str(uid), str(gid), ",".join(map(str, groups)), limits, *map(str, numbers)]
         pid = 0
 
         def ended(_: int) -> None:

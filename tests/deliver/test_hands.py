@@ -1,6 +1,7 @@
 """Who does the work: worker processes with their own rights, connections to them, threads of this process."""
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -20,7 +21,8 @@ from mailer.deliver.hands import framing, worker
 from mailer.deliver.hands.hands import Hands
 from mailer.deliver.hands.identity import Identity, unprivileged
 from mailer.deliver.hands.lane import Lane
-from mailer.deliver.hands.tasks import Tasks
+from mailer.deliver.hands.limits import Limits
+from mailer.deliver.hands.tasks import Tasks, make
 from mailer.deliver.hands.workers import Workers, start_process
 from mailer.deliver.mailbox.deposit import Deposit
 from mailer.message.status import TemporaryError
@@ -155,6 +157,54 @@ def test_root_writes_his_own_mailbox_and_runs_nothing(tmp_path):
     assert not (tmp_path / "touched").exists()
     ours.close()
     assert process.wait(10) == 0
+
+
+@root
+def test_mailboxes_are_made_for_their_users(tmp_path):
+    for _ in range(2):
+        make(f"{tmp_path}/alice", 2601, 2602)
+    about = (tmp_path / "alice").stat()
+    assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (2601, 2602, 0o600)
+    os.symlink(tmp_path / "target", tmp_path / "bob")
+    make(f"{tmp_path}/bob", 2601, 2602)
+    assert not (tmp_path / "target").exists()
+
+
+LIMITS = Limits(("/var/mail/root",), ("/root/.forward",), "/var/mail")
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ({"task": "deposit", "deposit": {"path": "/var/mail/root"}}, True),
+        ({"task": "deposit", "deposit": {"path": "/var/mail/alice"}}, False),
+        ({"task": "deposit", "deposit": {"path": "/etc/cron.d/x"}}, False),
+        ({"task": "read", "path": "/root/.forward"}, True),
+        ({"task": "read", "path": "/root/.forward+ext"}, True),
+        ({"task": "read", "path": "/root/.forward/../.ssh/key"}, False),
+        ({"task": "read", "path": "/etc/shadow"}, False),
+        ({"task": "make", "path": "/var/mail/alice"}, True),
+        ({"task": "make", "path": "/var/mail/../../etc/x"}, False),
+        ({"task": "make", "path": "/etc/cron.d/x"}, False),
+        ({"task": "command", "command": {}}, False),
+    ],
+)
+def test_what_may_be_done_as_root_at_another_daemons_word(asked, allowed):
+    limits = Limits.from_text(LIMITS.as_text())
+    assert limits == LIMITS and limits.allow(asked) is allowed
+    if not allowed:
+        tasks = Tasks(limits)
+        if asked["task"] == "read":
+            assert tasks.perform(asked, ()) == ({"errno": errno.EACCES}, b"")
+        else:
+            with pytest.raises(framing.LostConnection):
+                tasks.perform(asked, ())
+
+
+def test_no_limits_are_no_text():
+    assert Limits.from_text("") is None
+    assert not Limits().allow({"task": "make", "path": "/x"})
+    assert not Limits().allow({"task": "read", "path": "/x"})
 
 
 def test_rights_that_stand_in_for_roots():

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from deliveries import BODY, CONTENT, Outcomes, context, request
+from twisted.python.threadpool import ThreadPool
 from zope.interface.verify import verifyObject
 
 from mailer.config.errors import ConfigError
@@ -14,7 +15,7 @@ from mailer.deliver.command.command import Result
 from mailer.deliver.hands.hands import FileText
 from mailer.deliver.hands.identity import Identity
 from mailer.deliver.local.run import Run
-from mailer.deliver.local.spool import prepare
+from mailer.deliver.local.spool import Spool as Spooling
 from mailer.deliver.local.transport import LocalTransport, build
 from mailer.deliver.local.users import User
 from mailer.deliver.mailbox.deposit import WriteFailure
@@ -24,6 +25,7 @@ from mailer.message.envelope import Client, Notify, Recipient
 from mailer.message.status import Fate, Outcome, PermanentError, TemporaryError
 from mailer.testing.queue import MemoryQueue
 from mailer.testing.tables import BrokenTable
+from mailer.testing.threads import ThreadedClock
 
 NOBODY = Identity(65534, 65534, (65534,))
 HERE = "mta.example.org"
@@ -766,26 +768,48 @@ def test_settings_that_cannot_be(settings):
         build(("-x",), context({}))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+class Rooted:
+    """Hands that make mailboxes; ``becomes`` as Hands says it."""
+
+    def __init__(self, becomes=True):
+        self.becomes = becomes
+        self.made = []
+
+    async def make(self, path, owner):
+        self.made.append((path, owner))
+
+
 def test_the_spool_directory(tmp_path):
-    identity = rights(2601)
-    spool = tmp_path / "spool"
-    assert prepare(str(spool), "alice", identity) == (identity, False)
-    spool.mkdir()
-    os.chmod(spool, 0o1777)
-    assert prepare(str(spool), "alice", identity) == (identity, False)
-    os.chown(spool, 0, 8)
-    os.chmod(spool, 0o2775)
-    assert prepare(str(spool), "alice", identity) == (Identity(2601, 2601, (2601, 8)), False)
-    assert os.listdir(spool) == []
-    os.chmod(spool, 0o755)
-    for _ in range(2):
-        assert prepare(str(spool), "alice", identity) == (identity, True)
-    status = (spool / "alice").stat()
-    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (2601, 2601, 0o600)
-    os.symlink(tmp_path / "target", spool / "bob")
-    assert prepare(str(spool), "bob", identity) == (identity, True)
-    assert not (tmp_path / "target").exists()
+    identity, path = rights(2601), tmp_path / "spool"
+    reactor = ThreadedClock()
+    pool = ThreadPool(1, 1)
+    pool.start()
+    reactor.getThreadPool = lambda: pool
+    hands = Rooted()
+    spool = Spooling(str(path), reactor, hands)
+
+    def ask(user, identity=identity):
+        return reactor.finish(spool.rights(user, identity))
+
+    try:
+        assert ask("alice") == (identity, False)  # there is none
+        path.mkdir()
+        os.chmod(path, 0o1777)
+        assert ask("alice") == (identity, False)
+        os.chmod(path, 0o2775)
+        group = path.stat().st_gid
+        assert ask("alice") == (Identity(2601, 2601, (2601, group)), False)
+        assert hands.made == []
+        os.chmod(path, 0o755)
+        if path.stat().st_uid == 0:
+            assert ask("alice") == (identity, True)
+            assert hands.made == [(f"{path}/alice", identity)]
+            assert ask("root", rights(0)) == (rights(0), True)
+            assert len(hands.made) == 1
+        hands.becomes = False
+        assert asyncio.run(spool.rights("alice", identity)) == (identity, False)
+    finally:
+        pool.stop()
 
 
 def test_body_is_untouched_by_all_this():

@@ -88,6 +88,15 @@ class Hands:
         answer.pop("size", None)
         return FileText(text=text, **answer)
 
+    async def make(self, path: str, owner: Identity) -> None:
+        """An empty mailbox for its user, where only root may make one. :raise MailError: it cannot be done now."""
+        await self._ask(Identity(0, 0), {"task": "make", "path": path, "uid": owner.uid, "gid": owner.gid})
+
+    @property
+    def becomes(self) -> bool:
+        """Whether things can be done in other users' rights than this process' own."""
+        return self._becomes
+
     async def _ask(
         self, identity: Identity, request: dict[str, Any], content: Any = None
     ) -> tuple[dict[str, Any], bytes]:

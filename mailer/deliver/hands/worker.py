@@ -1,9 +1,10 @@
 """A process that works as one user: started as root, it becomes that user before it reads a single request.
 
-    python -m mailer.deliver.hands.worker UID GID GROUP,GROUP FD FD ...
+    python -m mailer.deliver.hands.worker UID GID GROUP,GROUP LIMITS FD FD ...
 
-Each descriptor is one end of a socket pair and gets a thread of its own, so that several messages wait for the disk at once.
-The process ends when all of them are closed. It talks to nobody else and needs no further import once it has begun.
+``LIMITS`` is for one that stays root (`Limits.as_text`), else empty. Each descriptor is one end of a socket pair and gets a
+thread of its own, so that several messages wait for the disk at once. The process ends when all of them are closed. It talks
+to nobody else and needs no further import once it has begun.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from threading import Thread
 
 from mailer.deliver.hands.framing import LostConnection, content, pack, read_header
 from mailer.deliver.hands.identity import Identity, become
+from mailer.deliver.hands.limits import Limits
 from mailer.deliver.hands.tasks import Tasks
 
 __all__ = ["main", "serve"]
@@ -36,11 +38,11 @@ def serve(connection: socket.socket, tasks: Tasks) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    uid, gid, groups, *descriptors = arguments
+    uid, gid, groups, limits, *descriptors = arguments
     become(Identity(int(uid), int(gid), tuple(int(group) for group in groups.split(",") if group)))
     os.umask(0o077)
     os.chdir("/")
-    tasks = Tasks()
+    tasks = Tasks(Limits.from_text(limits))
     threads = [Thread(target=serve, args=(socket.socket(fileno=int(number)), tasks)) for number in descriptors]
     for thread in threads:
         thread.start()

@@ -7,7 +7,6 @@ anything in its place.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import replace
@@ -21,39 +20,36 @@ __all__ = ["Spool"]
 
 
 class Spool:
-    """:param directory: mail_spool_directory without a slash at its end."""
+    """:param directory: mail_spool_directory without a slash at its end. :param hands: does what needs root's rights."""
 
-    def __init__(self, directory: str, reactor: Any) -> None:
+    def __init__(self, directory: str, reactor: Any, hands: Any) -> None:
         self._directory = directory
         self._reactor = reactor
+        self._hands = hands
 
     async def rights(self, user: str, identity: Identity) -> tuple[Identity, bool]:
-        """With which rights a user's mailbox here is written, and whether it does without a dotlock if it has to."""
-        if os.geteuid():
+        """With which rights a user's mailbox here is written, and whether it does without a dotlock if it has to.
+
+        :raise MailError: the mailbox cannot be made now.
+        """
+        if not self._hands.becomes:
             return identity, False
-        result: tuple[Identity, bool] = await deferToThreadPool(
-            self._reactor, self._reactor.getThreadPool(), prepare, self._directory, user, identity
-        )
-        return result
+        way, gid = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), survey, self._directory)
+        if way == "group":
+            return replace(identity, groups=tuple(dict.fromkeys((*identity.groups, gid)))), False
+        if way == "root" and identity.uid:
+            await self._hands.make(os.path.join(self._directory, user), identity)
+        return identity, way == "root"
 
 
-def prepare(directory: str, user: str, identity: Identity) -> tuple[Identity, bool]:
-    """Blocking; as root."""
+def survey(directory: str) -> tuple[str, int]:
+    """Who may make mailboxes in a directory: ``all``, the ``group`` whose id comes with it, or ``root``. Blocking."""
     try:
         status = os.stat(directory)
     except OSError:
-        return identity, False
+        return "all", 0
     if status.st_mode & stat.S_IWOTH:
-        return identity, False
+        return "all", 0
     if status.st_mode & stat.S_IWGRP:
-        groups = tuple(dict.fromkeys((*identity.groups, status.st_gid)))
-        return replace(identity, groups=groups), False
-    if status.st_uid == 0:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(os.path.join(directory, user), flags, 0o600)
-            try:
-                os.fchown(descriptor, identity.uid, identity.gid)
-            finally:
-                os.close(descriptor)
-    return identity, True
+        return "group", status.st_gid
+    return ("root" if status.st_uid == 0 else "all"), 0

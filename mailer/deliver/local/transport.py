@@ -163,6 +163,6 @@ def build(argument: Sequence[str], context: Any) -> Any:
         raise ConfigError(f"local: unexpected command-line argument: {argument[0]}")
     settings = context.settings
     hands = hands_of(context)
-    spool = Spool(settings.mail_spool_directory.rstrip("/"), context.reactor)
+    spool = Spool(settings.mail_spool_directory.rstrip("/"), context.reactor, hands)
     transport = LocalTransport(context, hands, Users(context.reactor), spool)
     return filtered(transport, settings.local_delivery_status_filter, "local_delivery_status_filter", context)
