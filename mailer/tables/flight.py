@@ -5,7 +5,7 @@ Knows nothing of what is asked. The question goes on when one who waits loses in
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -26,9 +26,9 @@ class Flights(Generic[Answer]):
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def ask(self, key: Hashable, question: Callable[[], Coroutine[Any, Any, Answer]]) -> Awaitable[Answer]:
+    def ask(self, key: Hashable, question: Callable[[], Coroutine[Any, Any, Answer]]) -> Deferred[Answer]:
         """:param question: called if nobody is asking for ``key``; its coroutine runs until it is done, whoever waits.
-        :return: to be awaited; what the coroutine returns or raises.
+        :return: fires with what the coroutine returns or raises.
         """
         waiting = self._under_way.get(key)
         if waiting is None:

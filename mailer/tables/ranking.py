@@ -12,8 +12,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from mailer.message.status import TemporaryError
 from mailer.tables.breaker import Breaker
+from mailer.tables.failure import QueryError
 
 __all__ = ["Away", "Ranking", "ServerAway"]
 
@@ -22,7 +22,7 @@ class ServerAway(Exception):
     """One server cannot be asked now, or did not answer. The text says why."""
 
 
-class Away(TemporaryError):
+class Away(QueryError):
     """No server can be asked now."""
 
 

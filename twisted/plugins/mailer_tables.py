@@ -22,6 +22,7 @@ btree = Table("btree", "Berkeley DB tree files that postmap makes", "mailer.tabl
 sqlite = Table("sqlite", "SQLite data bases", "mailer.tables.sql.sqlite.SqliteTable")
 pgsql = Table("pgsql", "PostgreSQL data bases", "mailer.tables.sql.pgsql.PgsqlTable", "pgsql")
 mysql = Table("mysql", "MySQL and MariaDB data bases", "mailer.tables.sql.mysql.MysqlTable", "mysql")
+ldap = Table("ldap", "LDAP directories", "mailer.tables.ldap.table.LdapTable")
 
 make_lmdb = TableMaker("lmdb", lmdb.summary, "mailer.tables.lmdb.LmdbWriter", "lmdb")
 make_cdb = TableMaker("cdb", cdb.summary, "mailer.tables.cdb.CdbWriter")
