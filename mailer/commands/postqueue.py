@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from mailer.commands.queuetool import Fatal, Tool, at_once
+from mailer.commands.queuetool import Fatal, Tool
 from mailer.message.listing import QueueListing
 from mailer.message.queueid import is_queue_id
 from mailer.queue import surgery
@@ -220,7 +220,7 @@ def _is_flushable(tool: Tool, site: str) -> bool:
     title = "fast_flush_domains"
     context = tool.context()
     domains = DomainList(tool.settings.fast_flush_domains, context, title, matches_subdomains(tool.settings, title))
-    return bool(at_once(domains.match(site)))
+    return bool(tool.finish(domains.match(site)))
 
 
 # -- the server
@@ -255,5 +255,5 @@ def _authorize(tool: Tool, parameter: str, deed: str) -> None:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         name = "unknown"
-    if not at_once(StringList(allowed, tool.context(), parameter).match(name)):
+    if not tool.finish(StringList(allowed, tool.context(), parameter).match(name)):
         raise Fatal(f"User {name}({uid}) is not allowed to {deed}", EX_NOPERM)

@@ -11,9 +11,8 @@ from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.task import Clock
-
 from mailer.commands.instance import Instance
+from mailer.commands.waiting import OccasionalReactor, WaitsForNothing
 from mailer.config.errors import ConfigError
 from mailer.interfaces.context import Context
 from mailer.log.destinations import StreamDestination
@@ -23,7 +22,7 @@ from mailer.queue.direct import DirectQueue
 from mailer.queue.schema import SchemaError
 from mailer.tables.opening import Tables
 
-__all__ = ["Fatal", "Tool", "at_once"]
+__all__ = ["Fatal", "Tool"]
 
 
 class Fatal(Exception):
@@ -32,16 +31,6 @@ class Fatal(Exception):
     def __init__(self, text: str, status: int | None = None) -> None:
         super().__init__(text)
         self.status = status
-
-
-def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a lookup that needs no network. :raise Fatal: it does."""
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        return finished.value
-    coroutine.close()
-    raise Fatal("a table that needs the network cannot be used by this command")
 
 
 class Tool:
@@ -56,6 +45,7 @@ class Tool:
         self.usage = usage
         self.failure = failure
         self._instance: Instance | None = None
+        self._reactor = OccasionalReactor()
         self._log: ServiceLog | None = None
 
     # -- the command line
@@ -125,7 +115,7 @@ class Tool:
     def context(self) -> Context:
         """For match lists and their tables."""
         log = SimpleNamespace(warning=self.warn, info=self.info, error=self.warn)
-        context = Context(settings=self.settings, reactor=Clock(), seconds=time.time, log=log, name=self.program)
+        context = Context(settings=self.settings, reactor=self._reactor, seconds=time.time, log=log, name=self.program)
         tables = Tables(context)
         return Context(
             settings=self.settings,
@@ -135,6 +125,13 @@ class Tool:
             name=self.program,
             tables=tables,
         )
+
+    def finish(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a lookup. :raise Fatal: it needs what no command has."""
+        try:
+            return self._reactor.finish(coroutine)
+        except WaitsForNothing:
+            raise Fatal("a table that has to wait cannot be used by this command") from None
 
     # -- the queue
 

@@ -38,7 +38,7 @@ class Template:
         #: Whether every key gives the same text.
         self.fixed = not used
         #: Whether a key goes in as it is and nothing else does: the usual ``%s``.
-        self.plain = text in ("%s", "")
+        self.plain = text == "%s"
         self._labels = max((int(code) for code in used if code.isdigit()), default=0)
         self._of_key = frozenset(code for code in used if code.isupper())
 

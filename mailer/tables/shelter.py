@@ -83,7 +83,7 @@ class Shelter:
         try:
             answer = await question
         except (TimeoutError, CancelledError):
-            raise Away(f"{self._name}: no answer within {self._limit:g} seconds") from None
+            raise Away(f"no answer within {self._limit:g} seconds") from None
         self._cache.keep(key, answer, self._seconds())
         if self._outage is not None:
             self._over(self._outage)
@@ -104,14 +104,16 @@ class Shelter:
             outage.stale += 1
         if now >= outage.report:
             outage.report = now + _REPORT_SECONDS
-            self._log.warning(f"{error.cause}; {self._bound()}{outage.counted()}")
+            self._log.warning(f"{self._name}: {error.cause}{self._so_far(outage)}")
         if stale is None:
             raise error
         return stale[0]
 
-    def _bound(self) -> str:
-        bound = self._lifetimes.stale_value
-        return f"using answers up to {bound:g} seconds too old: " if bound else ""
+    def _so_far(self, outage: _Outage) -> str:
+        """Nothing at the first sign of an outage that no stale answer covers: what failed is told by who asked."""
+        if not outage.stale and outage.failed <= 1:
+            return ""
+        return f"; answers up to {self._lifetimes.stale_value:g} seconds too old are used: {outage.counted()}"
 
     def _over(self, outage: _Outage) -> None:
         self._outage = None

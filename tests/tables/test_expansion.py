@@ -39,7 +39,7 @@ def test_query(template, key, text):
     [
         ("%s", "v@w", "v@w"),
         ("%s", "", None),
-        ("", "v", "v"),
+        ("", "v", ""),
         ("<%u>", "a@b", "<a>"),
         ("<%u>", "@b", None),
         ("<%u>", "a@", "<a>"),

@@ -81,25 +81,25 @@ def test_the_time_is_limited(shelter, directory, clock):
     clock.advance(0.1)
     for (failure,) in results:
         assert failure.check(Away)
-        assert failure.value.cause == "ldap:x: no answer within 10 seconds"
+        assert failure.value.cause == "no answer within 10 seconds"
 
 
 def test_stale_answers_while_nobody_can_be_asked(shelter, directory, clock, log):
     find(shelter)
     find(shelter, "nobody")
-    directory.error = Away("ldap:x: refused")
+    directory.error = Away("refused")
     clock.advance(31)
     assert find(shelter) == ["mailbox"]
     assert find(shelter, "nobody")[0].check(Away)  # an absence that is stale is no answer
     assert find(shelter, "new")[0].check(Away)
     assert log.lines == [
-        "warning ldap:x: refused; using answers up to 600 seconds too old: 1 lookups answered so far, 0 not"
+        "warning ldap:x: refused; answers up to 600 seconds too old are used: 1 lookups answered so far, 0 not"
     ]
     assert (shelter.stale, shelter.failed) == (1, 2)
     clock.advance(60)
     assert find(shelter) == ["mailbox"]
     assert log.lines[1:] == [
-        "warning ldap:x: refused; using answers up to 600 seconds too old: 2 lookups answered so far, 2 not"
+        "warning ldap:x: refused; answers up to 600 seconds too old are used: 2 lookups answered so far, 2 not"
     ]
     clock.advance(600)
     assert find(shelter)[0].check(Away)

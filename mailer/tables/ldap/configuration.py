@@ -58,7 +58,7 @@ def read_configuration(source: Parameters, log: Any) -> Configuration:
     query_template = Template(query, name)
     if query_template.fixed:
         log.warning(f"dict_ldap_open: {name}: Fixed query_filter {query} is probably useless")
-    result = source.text("result_format", source.text("result_filter", "%s"))
+    result = source.text("result_format", source.text("result_filter", "%s")) or "%s"
     timeout = source.integer("timeout", 10)
     return Configuration(
         access=_access(source, timeout, log),
