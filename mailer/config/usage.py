@@ -49,6 +49,8 @@ _ATTRIBUTES = {
         " scope search_base server_host server_port size_limit special_result_attribute terminal_result_attribute"
         " timeout version sasl_mechs sasl_realm sasl_authz_id sasl_minssf start_tls tls_ca_cert_dir tls_ca_cert_file"
         " tls_cert tls_cipher_suite tls_key tls_random_file tls_require_cert result_filter"
+        " lookup_time_limit connect_time_limit stall_time_limit pool_size page_size answer_ttl absence_ttl"
+        " stale_answer_limit stale_absence_limit answer_cache_size"
     ),
     "mysql": _SQL + " option_file option_group charset require_result_set" + _TLS,
     "pgsql": _SQL + " encoding",

@@ -50,21 +50,24 @@ class Configuration:
 def read_configuration(source: Parameters, log: Any) -> Configuration:
     """:raise ConfigError: what no table can be opened with; lesser mistakes are logged."""
     name = source.name
-    for ignored in _IGNORED:
-        if source.is_set(ignored):
-            log.warning(f"dict_ldap_open: {name} ignoring {ignored}")
-    expansion_limit = source.integer("expansion_limit", 0)
+    timeout = source.integer("timeout", 10)
+    # The order of the complaints is Postfix's.
+    access = _access(source, timeout, log)
+    scope = _scope(source, log)
     query = source.text("query_filter", "mailacceptinggeneralid=%s")
     query_template = Template(query, name)
     if query_template.fixed:
         log.warning(f"dict_ldap_open: {name}: Fixed query_filter {query} is probably useless")
+    for ignored in _IGNORED:
+        if source.is_set(ignored):
+            log.warning(f"dict_ldap_open: {name} ignoring {ignored}")
+    expansion_limit = source.integer("expansion_limit", 0)
     result = source.text("result_format", source.text("result_filter", "%s")) or "%s"
-    timeout = source.integer("timeout", 10)
     return Configuration(
-        access=_access(source, timeout, log),
-        base=Template(source.text("search_base"), name, "search_base"),
+        access=access,
+        base=Template(source.text("search_base"), name),
         filter=query_template,
-        result=Template(result, name, "result_format"),
+        result=Template(result, name, "result"),
         roles=AttributeRoles(
             terminal=source.words("terminal_result_attribute"),
             leaf=source.words("leaf_result_attribute"),
@@ -72,7 +75,7 @@ def read_configuration(source: Parameters, log: Any) -> Configuration:
             special=source.words("special_result_attribute"),
         ),
         domains=source.words("domain"),
-        scope=_scope(source, log),
+        scope=scope,
         dereference=_dereference(source, log),
         chase=source.boolean("chase_referrals", False),
         size_limit=source.integer("size_limit", expansion_limit),

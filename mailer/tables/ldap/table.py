@@ -76,12 +76,17 @@ class LdapTable(FixedTable):
 
     async def _ask(self, key: str) -> str | None:
         configuration = self.configuration
+        if not key:
+            self.log.warning(f'table "{self.name}": empty query string -- ignored')
+            return None
         search = self._search_for(key)
         if search is None or not configuration.result.fits(key):
             return None
         try:
             entries = await self._entries(search)
         except SearchFailed as error:
+            if error.code == NO_SUCH_OBJECT and not configuration.base.fixed:
+                return None  # a base made of the key is a question, too
             raise self._failed(error, search) from None
         if not entries:
             return None
