@@ -80,8 +80,12 @@ class QueueCore:
         self._pickup_loop.clock = self._reactor
         self._pickup_loop.start(pickup_interval)
 
-    def reload(self, parts: QmgrParts, transports: Mapping[str, TransportEntry]) -> None:
+    def reload(self, parts: QmgrParts, transports: Mapping[str, TransportEntry], pickup_interval: float) -> None:
         """Go on with the parts of a new configuration."""
+        loop = self._pickup_loop
+        if loop is not None and loop.running and loop.interval != pickup_interval:
+            loop.stop()
+            loop.start(pickup_interval)
         self.verifier.renew(parts.verify_context())
         self._requeue_through(parts)
         context = parts.pickup_context()

@@ -122,7 +122,7 @@ class QmgrDaemon:
         remote = self._transports(peers)
         parts = _Parts(plan, self._shared, remote)
         old, self._parts, self._remote = self._parts, parts, remote
-        self._core.reload(parts.qmgr, parts.transports)
+        self._core.reload(parts.qmgr, parts.transports, plan.pickup_interval)
         Deferred.fromCoroutine(self._retire(old)).addErrback(
             lambda failure: _fault.failure("giving back a configuration's parts", failure)
         )

@@ -186,7 +186,7 @@ class SingleLayout(Service):
         for problem in plan.problems:
             self._log.warning(str(problem))
         self._tell(parts)
-        self._core.reload(parts.qmgr, parts.transports)
+        self._core.reload(parts.qmgr, parts.transports, plan.pickup_interval)
         self._serve(parts)
         self._log.info(f"reload -- configuration {plan.configuration.directory}")
         self._give_back(self._retire(old))

@@ -72,14 +72,14 @@ def root_limits(settings: Any) -> Limits:
     mailboxes = [f"{spool}{root.pw_name}/" if spool.endswith("/") else f"{spool}/{root.pw_name}"]
     if settings.home_mailbox:
         mailboxes.append(f"{home}/{settings.home_mailbox}")
-    readable = [home] if settings.require_home_directory else []
+    readable = []
     for pattern in split_list(settings.forward_path):
         for name, value in (("home", home), ("user", root.pw_name)):
             pattern = pattern.replace(f"${{{name}}}", value).replace(f"${name}", value)
         path = pattern.partition("$")[0]
         if path.startswith("/") and not path.endswith("/"):
             readable.append(path)
-    return Limits(tuple(mailboxes), tuple(readable), spool)
+    return Limits(tuple(mailboxes), tuple(readable), spool, home)
 
 
 class Workers:

@@ -16,6 +16,7 @@ from mailer.message.delivery import DeliveryRequest
 from mailer.message.envelope import Recipient
 from mailer.message.status import Outcome
 from mailer.schedule.active import ActiveMessage
+from mailer.schedule.clog import Clog
 from mailer.schedule.delivery import Delivery, Desk
 from mailer.schedule.limits import Limits
 from mailer.schedule.scheduler import RETRY, Place, Scheduler
@@ -63,7 +64,8 @@ class Dispatch:
         self._alarm: Any = None
         self._alarm_at = float("inf")
         self._stopped = False
-        self.desk: Desk  # set by the owner, before anything is assigned
+        self.desk: Desk  # set by the owner, before anything is assigned, and so is
+        self.clog: Clog
         self.under_way = 0
 
     def renew(self, transports: Mapping[str, TransportEntry], limits: Callable[[str], Limits]) -> None:
@@ -110,6 +112,8 @@ class Dispatch:
                     return
                 queue = selected.queue
                 self.under_way += 1
+                if queue.waiting > self.clog.long:
+                    self.clog.look(transport, queue, now)
                 much = self._traffic.started((transport.name, queue.name), now)
                 busy = much or queue.waiting > 0 or now - queue.last_done <= 1.0
                 Delivery(self.desk, selected, entry.log).start(entry.transport, busy)

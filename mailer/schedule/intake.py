@@ -69,6 +69,14 @@ class Intake:
         """Take messages from now on; the scan begins with `due`."""
         self._stopped = False
 
+    def renew(self, limit: int, run_delay: float) -> None:
+        """Other limits from now on: what there is room for is taken up, and the next run comes when it should."""
+        self._limit = limit
+        self._run_delay = run_delay
+        if not self._stopped:
+            self._disarm()
+            self.due(False)
+
     def stop(self) -> None:
         self._stopped = True
         self._disarm()

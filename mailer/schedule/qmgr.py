@@ -19,6 +19,7 @@ from mailer.message.status import Fate, MailError, Outcome
 from mailer.net.driver import Driver
 from mailer.schedule.active import ActiveMessage
 from mailer.schedule.admission import Admission
+from mailer.schedule.clog import Clog
 from mailer.schedule.completion import Completion
 from mailer.schedule.delivery import Delivery, Desk
 from mailer.schedule.dispatch import Dispatch, TransportEntry
@@ -96,6 +97,8 @@ class Qmgr:
         self._dispatch.desk = Desk(
             self._queue, self._line, log, self._seconds, self._ended, settings.soft_bounce, self._verifier
         )
+        warned = settings.qmgr_clog_warn_time if settings.helpful_warnings else 0.0
+        self._dispatch.clog = Clog(log, warned, settings.qmgr_message_active_limit, lambda: len(self._active))
         patience = Patience.from_settings(settings, log.warning)
         self._completion = Completion(self._queue, reporter, patience, log, self._seconds, self._sender)
         self._trouble_seconds = patience.minimal
@@ -105,11 +108,12 @@ class Qmgr:
         self, context: Any, addressing: Any, transports: Mapping[str, TransportEntry], reporter: Any
     ) -> None:
         """Go on with a new configuration. What is under way ends with the old transports; windows, dead destinations and
-        what is in memory stay as they are. queue_run_delay and qmgr_message_active_limit are read at start only."""
+        what is in memory stay as they are."""
         limits_of = _limits_of(context.settings, transports, context.log)
         self._scheduler.renew(limits_of)
         self._dispatch.renew(transports, limits_of)
         self._configure(context, addressing, reporter)
+        self._intake.renew(context.settings.qmgr_message_active_limit, float(context.settings.queue_run_delay))
         self._dispatch.pump_all(list(self._scheduler.transports.values()))
 
     def _one_each(self, name: str) -> bool:

@@ -170,7 +170,7 @@ def test_mailboxes_are_made_for_their_users(tmp_path):
     assert not (tmp_path / "target").exists()
 
 
-LIMITS = Limits(("/var/mail/root",), ("/root/.forward",), "/var/mail")
+LIMITS = Limits(("/var/mail/root",), ("/root/.forward",), "/var/mail", "/root")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,8 @@ LIMITS = Limits(("/var/mail/root",), ("/root/.forward",), "/var/mail")
         ({"task": "read", "path": "/root/.forward+ext"}, True),
         ({"task": "read", "path": "/root/.forward/../.ssh/key"}, False),
         ({"task": "read", "path": "/etc/shadow"}, False),
+        ({"task": "read", "path": "/root"}, True),
+        ({"task": "read", "path": "/root/.ssh/key"}, False),
         ({"task": "make", "path": "/var/mail/alice"}, True),
         ({"task": "make", "path": "/var/mail/../../etc/x"}, False),
         ({"task": "make", "path": "/etc/cron.d/x"}, False),

@@ -3,7 +3,10 @@
 import pytest
 from twisted.internet.defer import Deferred
 
+from mailer.interfaces.context import Context
 from mailer.message.status import Outcome, TemporaryError
+from mailer.schedule.dispatch import TransportEntry
+from mailer.schedule.limits import limits
 from mailer.testing.tables import answer
 
 
@@ -34,6 +37,27 @@ def test_no_more_messages_than_the_active_limit(world):
     assert most == 10
     assert {one.state(queue_id) for queue_id in sent} == {"gone"}
     assert [request.queue_id for request in one.smtp.requests] == sent
+
+
+def test_limits_may_change(world):
+    one = world(qmgr_message_active_limit="2", queue_run_delay="1000s", minimal_backoff_time="1000s")
+    one.smtp.fate = lambda request, recipient: Outcome.deferred("later")
+    waiting = one.send("d@y.test")
+    one.smtp.fate = lambda request, recipient: Outcome.sent("ok")
+    one.smtp.hold = True
+    for _ in range(5):
+        one.send("b@y.test")
+    assert one.qmgr.status().messages == 2
+    one.settings = one.settings.with_overrides({"qmgr_message_active_limit": "4", "queue_run_delay": "10s"})
+    context = Context(settings=one.settings, reactor=one.clock, seconds=one.clock.seconds, log=one.log)
+    entries = {"smtp": TransportEntry(one.smtp, one.log, limits(one.settings, "smtp", 100, one.log.warning))}
+    one.qmgr.reconfigure(context, one.addressing, entries, one.reporter)
+    assert one.qmgr.status().messages == 4
+    while one.smtp.open:
+        one.smtp.end()
+    assert one.state(waiting) == "deferred"
+    one.clock.advance(1010)
+    assert one.qmgr.status().messages == 1
 
 
 def test_an_active_limit_of_one(world):

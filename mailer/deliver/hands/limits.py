@@ -13,11 +13,13 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``mailboxes`` may be written; what begins with one of ``readable`` may be read; files may be made in ``spool``."""
+    """``mailboxes`` may be written; what begins with one of ``readable`` may be read, and ``home`` looked at; files may be made
+    in ``spool``."""
 
     mailboxes: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     spool: str = ""
+    home: str = ""
 
     def allow(self, request: dict[str, Any]) -> bool:
         task = request["task"]
@@ -26,6 +28,8 @@ class Limits:
         path = str(request.get("path", ""))
         if task == "make":
             return bool(self.spool) and os.path.dirname(path) == self.spool.rstrip("/")
+        if task == "read" and path == self.home != "":
+            return True
         return task == "read" and ".." not in path.split("/") and path.startswith(self.readable)
 
     def as_text(self) -> str:
@@ -37,4 +41,4 @@ class Limits:
         if not text:
             return None
         given = json.loads(text)
-        return cls(tuple(given["mailboxes"]), tuple(given["readable"]), given["spool"])
+        return cls(tuple(given["mailboxes"]), tuple(given["readable"]), given["spool"], given["home"])
