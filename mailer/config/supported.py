@@ -311,6 +311,7 @@ SUPPORTED = frozenset(
         "propagate_unmatched_extensions",
         "proxy_interfaces",
         "proxy_read_maps",
+        "qmgr_clog_warn_time",
         "qmgr_message_active_limit",
         "qmgr_message_recipient_limit",
         "qmgr_message_recipient_minimum",
