@@ -22,9 +22,6 @@ import mailer
 ROOT = Path(mailer.__file__).parent.parent
 BIN = Path(sys.executable).parent
 
-#: The same tests for either layout: MAILER_TEST_LAYOUT=single, or processes; without it what the program chooses.
-LAYOUT = [f"--layout={os.environ['MAILER_TEST_LAYOUT']}"] if os.environ.get("MAILER_TEST_LAYOUT") else []
-
 MAIN_CF = """\
 compatibility_level = 3.6
 queue_directory = {directory}/queue
@@ -86,8 +83,9 @@ def wait_until(condition, seconds=15, what="it"):
 class Mta:
     """One instance, started and stopped any number of times over the same directory."""
 
-    def __init__(self, directory, main="", master=""):
+    def __init__(self, directory, main="", master="", layout="single"):
         self.directory = directory
+        self.layout = layout
         self.port = free_port()
         uid, gid = (os.getuid(), os.getgid()) if os.getuid() else (65534, 65534)
         self.uid, self.gid = uid, gid
@@ -95,7 +93,7 @@ class Mta:
         (directory / "main.cf").write_text(MAIN_CF.format(**values) + main)
         (directory / "master.cf").write_text(MASTER_CF.format(**values) + master)
         for name in ("queue", "data", "mail"):
-            (directory / name).mkdir()
+            (directory / name).mkdir(mode=0o755)
         if os.getuid() == 0:
             os.chown(directory / "mail", uid, gid)
         self.process = None
@@ -105,7 +103,7 @@ class Mta:
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
-            [BIN / "twistd", "--nodaemon", "--pidfile=", "mailer", *LAYOUT, "-c", str(self.directory)],
+            [BIN / "twistd", "--nodaemon", "--pidfile=", "mailer", f"--layout={self.layout}", "-c", str(self.directory)],
             cwd=self.directory,
             env=self.environment(),
             stdout=(self.directory / "stdout").open("ab"),

@@ -1,5 +1,6 @@
 """Fixtures of the system tests; what they start is in ``tests/support/peers.py``."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,14 +20,23 @@ def directory():
 
 
 @pytest.fixture
-def mta(directory):
+def layout(request):
+    """What ``--layout`` an instance is started with: ``MAILER_TEST_LAYOUT`` says, or the test's own parameters."""
+    chosen = getattr(request, "param", None) or os.environ.get("MAILER_TEST_LAYOUT", "single")
+    if chosen == "processes" and os.getuid() != 0:
+        pytest.skip("the processes layout needs root")
+    return chosen
+
+
+@pytest.fixture
+def mta(directory, layout):
     """``mta(main, master)`` starts an instance; all are killed at the end."""
     made = []
 
     def make(main="", master="", start=True):
         place = directory / str(len(made))
         place.mkdir()
-        instance = Mta(place, main, master)
+        instance = Mta(place, main, master, layout)
         made.append(instance)
         return instance.start() if start else instance
 
