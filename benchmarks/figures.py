@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import instances
@@ -22,21 +23,29 @@ def parser(text: str, rounds: int) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--rounds", type=int, default=rounds)
     made.add_argument("--only", choices=["postfix", "mailer"])
+    made.add_argument("--layout", choices=["single", "processes", "both"], default="single")
     return made
 
 
-def makers(only: str | None) -> dict[str, Callable[..., Any]]:
-    """The MTAs to compare: Postfix first, where it is installed and may be started."""
-    found: dict[str, Callable[..., Any]] = {"postfix": instances.postfix, "mailer": instances.mailer}
+def makers(only: str | None, layout: str = "single") -> dict[str, Callable[..., Any]]:
+    """The MTAs to compare: Postfix first, where it is installed and may be started; mailer in one process is called by its
+    name, in many by that of the layout."""
+    found: dict[str, Callable[..., Any]] = {"postfix": instances.postfix}
+    if layout != "processes":
+        found["mailer"] = instances.mailer
+    if layout != "single":
+        found["processes"] = partial(instances.mailer, layout="processes")
     if shutil.which("postfix") is None or os.getuid() != 0:
         if only != "mailer":
             print("no comparison: Postfix is not installed, or this is not root", file=sys.stderr)
         del found["postfix"]
-    return {name: maker for name, maker in found.items() if only in (None, name)}
+    return {name: maker for name, maker in found.items() if only is None or (name == "postfix") == (only == "postfix")}
 
 
-def start(stack: ExitStack, only: str | None, extra: str = "", **options: Any) -> list[instances.Instance]:
-    return [stack.enter_context(maker(extra, **options)) for maker in makers(only).values()]
+def start(
+    stack: ExitStack, only: str | None, extra: str = "", layout: str = "single", **options: Any
+) -> list[instances.Instance]:
+    return [stack.enter_context(maker(extra, **options)) for maker in makers(only, layout).values()]
 
 
 def alternate(
@@ -65,11 +74,12 @@ def heading(label: str, columns: Sequence[str]) -> None:
 
 
 def show(label: str, found: dict[str, list[float]]) -> None:
-    """A line for each MTA, and mailer's figures over Postfix's."""
+    """A line for each MTA, and each figure of mailer's over Postfix's."""
     lines = dict(found)
-    if len(found) == 2:
-        pairs = zip(found["mailer"], found["postfix"], strict=True)
-        lines["ratio"] = [mine / other if other else float("nan") for mine, other in pairs]
+    for name, values in found.items():
+        if name != "postfix" and "postfix" in found:
+            pairs = zip(values, found["postfix"], strict=True)
+            lines[f"{name[:5]}/pf"] = [mine / other if other else float("nan") for mine, other in pairs]
     for name, values in lines.items():
         print(f"{label:>20} {name:>8}" + "".join(f" {_short(value):>12}" for value in values), flush=True)
 

@@ -237,8 +237,10 @@ def postfix(
 
 
 @contextmanager
-def mailer(extra: str = "", master: str = "", environment: dict[str, str] | None = None) -> Iterator[Instance]:
-    """This checkout, with the interpreter that runs the benchmark."""
+def mailer(
+    extra: str = "", master: str = "", environment: dict[str, str] | None = None, layout: str = "single"
+) -> Iterator[Instance]:
+    """This checkout, with the interpreter that runs the benchmark, in one process or in many."""
     with _directory("mailer") as directory:
         port = free_port()
         (directory / "main.cf").write_text(MAIN_CF.format(directory=directory, extra=extra))
@@ -246,10 +248,10 @@ def mailer(extra: str = "", master: str = "", environment: dict[str, str] | None
         (directory / "queue").mkdir()
         (directory / "data").mkdir()
         twistd = Path(sys.executable).with_name("twistd")
-        command = [twistd, "--nodaemon", "--pidfile=", "mailer", "-c", str(directory)]
+        command = [twistd, "--nodaemon", "--pidfile=", "mailer", f"--layout={layout}", "-c", str(directory)]
         checkout = str(Path(__file__).resolve().parent.parent)
         environment = {**os.environ, "MAIL_CONFIG": str(directory), "PYTHONPATH": checkout, **(environment or {})}
-        instance = Instance("mailer", command, environment, port, directory)
+        instance = Instance("mailer" if layout == "single" else layout, command, environment, port, directory)
         try:
             yield instance
         finally:

@@ -1,6 +1,7 @@
 """Relay throughput end to end: smtp-source -> MTA -> smtp-sink, Postfix and mailer in alternating rounds.
 
     python benchmarks/relay.py [--messages 3000] [--sessions 1 10 50 100] [--rounds 3] [--size 4096] [--only mailer]
+        [--layout both]
 
 A round counts from the first connection of smtp-source until smtp-sink has taken the last message. CPU is that of all
 processes of the MTA. Printed: the median of the rounds, and mailer's figures over Postfix's of the same run. "new" makes a
@@ -48,7 +49,7 @@ def main() -> None:
     keeps = {"new": [False], "persistent": [True], "both": [False, True]}[options.keep]
     with ExitStack() as stack:
         sink = stack.enter_context(instances.sink())
-        running = figures.start(stack, options.only, f"relayhost = [127.0.0.1]:{sink.port}\n")
+        running = figures.start(stack, options.only, f"relayhost = [127.0.0.1]:{sink.port}\n", options.layout)
         print(f"{options.size} octets, {options.messages} messages a round, {options.rounds} rounds, median")
         figures.heading("sessions", ["msg/s", "accepted/s", "CPU ms/msg"])
         for keep in keeps:
