@@ -29,7 +29,8 @@ __all__ = ["QueueCore"]
 class QueueCore:
     """``queue``, ``anvil`` and ``verifier`` are there from the start, ``qmgr`` when it has been started.
 
-    :param local: the sockets of tools. :param directory: the queue directory as this process sees it, "": as settings say.
+    :param local: the sockets of tools. :param lanes: see QueueIds.
+    :param directory: the queue directory as this process sees it, "": as settings say.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class QueueCore:
         log: MailLog,
         local: LocalSockets,
         directory: str = "",
+        lanes: int = 1,
     ) -> None:
         self._reactor = reactor
         self._seconds = seconds
@@ -47,7 +49,7 @@ class QueueCore:
         context = Context(
             settings, reactor, seconds, log.service("qmgr", settings.syslog_name), "qmgr", directory=directory
         )
-        self.queue = SqliteQueue.for_context(context)
+        self.queue = SqliteQueue.for_context(context, lanes=lanes)
         self.anvil = Anvil(
             reactor.seconds,
             settings.anvil_rate_time_unit,

@@ -25,6 +25,7 @@ from mailer.ipc.delivering import RemoteTransport
 from mailer.ipc.flushing import FlushService
 from mailer.ipc.server import CallServer
 from mailer.ipc.verifying import VerifyService
+from mailer.message.queueid import LANES
 from mailer.net.sharing import adopt
 from mailer.queue.remote import QueueService
 
@@ -67,7 +68,7 @@ class QmgrDaemon:
         self._place = place
         reactor, settings = place.reactor, place.plan.configuration.settings
         self._core = core = QueueCore(
-            settings, reactor, place.seconds, place.log, LocalSockets(place.sockets), place.directory
+            settings, reactor, place.seconds, place.log, LocalSockets(place.sockets), place.directory, LANES
         )
         self._proxied = elsewhere(place)
         self._shared = Shared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +19,12 @@ from mailer.ipc.counting import RemoteAnvil
 from mailer.ipc.delivering import Fleet, RemoteTransport
 from mailer.ipc.flushing import RemoteFlush
 from mailer.ipc.verifying import RemoteVerifier
+from mailer.message.queueid import LANES
 from mailer.net.sweep import Sweep
 from mailer.queue.database import thread_pool
 from mailer.queue.disk import Disk
 from mailer.queue.layout import Layout
-from mailer.queue.remote import LANES, RemoteQueue
+from mailer.queue.remote import RemoteQueue
 from mailer.queue.space import Space
 from mailer.queue.spool import Spool
 
@@ -68,6 +70,9 @@ class QueueAccess:
         self._space = Space(
             self._measure, time.monotonic, self.context.log, settings.queue_minfree, settings.message_size_limit
         )
+        callers = max(os.cpu_count() or 1, settings.mailer_smtpd_processes)
+        if settings.smtpd_client_ipv4_prefix_length < 32:
+            callers = 0  # clients are whole networks, which only the counter knows
         queue = RemoteQueue(
             self.client, self._spool, self._space, place.seconds, lane % LANES, settings.enable_long_queue_ids
         )
@@ -78,7 +83,7 @@ class QueueAccess:
             place.log,
             place.dns,
             queue,
-            RemoteAnvil(self.client),
+            RemoteAnvil(self.client, callers),
             Sweep(place.reactor),
             RemoteFlush(self.client),
             RemoteVerifier(self.client),

@@ -91,6 +91,11 @@ class Client:
         if self._peer is not None:
             self._peer.send([verb, 0, *arguments])
 
+    def cast_later(self, verb: str, *arguments: Any) -> None:
+        """As ``cast``, but it may wait a moment for something else that is sent."""
+        if self._peer is not None:
+            self._peer.send_later([verb, 0, *arguments])
+
     def start(self) -> None:
         """Connect without waiting for the first call."""
         self._want()

@@ -6,6 +6,10 @@
 
 Connections of a process that has gone are counted off; those of one that stays are known to a new counter at once. Who
 cannot ask now goes on without limits, as Postfix's smtpd does without its anvil.
+
+Most clients have far fewer connections than they may. As long as a process has less than its share of half the limit from a
+client, it tells of a connection without asking, together with what is sent next: all processes together then still stay
+below the limit, and who has more asks.
 """
 
 from __future__ import annotations
@@ -20,18 +24,28 @@ from mailer.net.driver import Driver
 
 __all__ = ["AnvilService", "RemoteAnvil"]
 
+_NEVER = 1 << 62
+
 
 class RemoteAnvil:
-    """In place of mailer.receive.anvil.Anvil. :param client: to the process that counts."""
+    """In place of mailer.receive.anvil.Anvil. :param client: to the process that counts.
+    :param callers: how many processes ask it, at most; 0: ask of each connection."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, callers: int = 1) -> None:
         self._client = client
+        self._parts = 2 * callers or _NEVER
         self._connections: Counter[tuple[str, str]] = Counter()
         client.introductions.append(self._introduce)
 
-    async def connect(self, service: str, address: str) -> tuple[int, int]:
+    async def connect(self, service: str, address: str, limit: int = 0) -> tuple[int, int]:
+        key = service, address
+        own = self._connections[key] + 1
+        if own <= limit // self._parts and ":" not in address:  # of IPv6, networks are counted
+            self._connections[key] = own
+            self._client.cast_later("count", "connect", service, address)
+            return own, own
         now, rate = await self._count("connect", service, address)
-        self._connections[service, address] += 1
+        self._connections[key] += 1
         return now, rate
 
     async def disconnect(self, service: str, address: str) -> None:
@@ -40,7 +54,7 @@ class RemoteAnvil:
             self._connections[key] -= 1
         else:
             del self._connections[key]
-        self._client.cast("leave", service, address)
+        self._client.cast_later("leave", service, address)
 
     async def message(self, service: str, address: str) -> int:
         return (await self._count("message", service, address))[0]

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailer.ipc.framing import FrameError, Unpacker, pack
-from mailer.net.prompt import send
+from mailer.net.prompt import read_plainly, send
 
 __all__ = ["FrameProtocol"]
 
@@ -20,6 +20,8 @@ _fault = Logger()
 _READ = 1 << 18
 #: Frames that gather up to this size are sent without waiting for the turn's end.
 _MUCH = 1 << 16
+#: Seconds that a frame may wait for another one to travel with.
+_MOMENT = 0.02
 
 
 @implementer(IPushProducer)
@@ -40,6 +42,7 @@ class FrameProtocol(Protocol):
         self._out: list[bytes] = []
         self._gathered = 0
         self._due = False
+        self._waiting = False
         self._receiving = False
         self.connected_now = False
         self.crowded = False
@@ -57,6 +60,7 @@ class FrameProtocol(Protocol):
     def connectionMade(self) -> None:
         self.connected_now = True
         self.transport.bufferSize = _READ
+        read_plainly(self.transport)
         self.transport.registerProducer(self, True)
 
     def connectionLost(self, reason: Any = None) -> None:
@@ -80,17 +84,30 @@ class FrameProtocol(Protocol):
 
     def send(self, header: list[Any], body: bytes = b"") -> None:
         """Send a frame with the others of this turn. :raise FrameError: it is too long."""
-        data = pack(header, body)
+        self._gather(pack(header, body))
+        if not self._receiving and not self._due:
+            self._due = True
+            self._reactor.callLater(0, self._end_of_turn)
+
+    def send_later(self, header: list[Any]) -> None:
+        """Send a small frame with the next one, or in a moment."""
+        self._gather(pack(header))
+        if not self._waiting:
+            self._waiting = True
+            self._reactor.callLater(_MOMENT, self._end_of_moment)
+
+    def _gather(self, data: bytes) -> None:
         self._out.append(data)
         self._gathered += len(data)
         if self._gathered >= _MUCH:
             self.flush()
-        elif not self._receiving and not self._due:
-            self._due = True
-            self._reactor.callLater(0, self._end_of_turn)
 
     def _end_of_turn(self) -> None:
         self._due = False
+        self.flush()
+
+    def _end_of_moment(self) -> None:
+        self._waiting = False
         self.flush()
 
     def flush(self) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["QueueIds", "is_queue_id"]
+__all__ = ["LANES", "QueueIds", "is_queue_id"]
 
 _BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _SAFE = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+#: Makers of ids that may work on one queue at the same time: processes of one instance.
+LANES = 32
 _SERIALS = 1 << 24  # a multiple of any number of lanes that is a power of two
 
 

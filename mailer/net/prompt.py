@@ -8,11 +8,12 @@ that has something queued, is written to in the ordinary way.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet import tcp, unix
 
-__all__ = ["send"]
+__all__ = ["read_plainly", "send"]
 
 _PLAIN = (tcp.Server, tcp.Client, unix.Server, unix.Client)
 
@@ -34,3 +35,9 @@ def send(transport: Any, octets: bytes) -> None:
             octets = octets[sent:]
         # A connection that fails here fails again in the reactor's hands, which know what to do about it.
     transport.write(octets)
+
+
+def read_plainly(transport: Any) -> None:
+    """Let a UNIX connection that brings no file descriptors be read like any other: half the cost of a read."""
+    if type(transport) in (unix.Server, unix.Client):
+        transport.doRead = partial(tcp.Connection.doRead, transport)

@@ -9,10 +9,16 @@ the only module that looks inside Twisted's ports.
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import Any
 
 from twisted.internet import tcp, unix
+
+try:
+    from twisted.internet.epollreactor import EPollReactor
+except ImportError:  # no epoll on this system
+    EPollReactor = None  # type: ignore[assignment, misc]
 
 __all__ = ["adopt"]
 
@@ -40,4 +46,14 @@ def adopt(reactor: Any, sock: socket.socket, factory: Any, one_by_one: bool = Fa
     port.backlog = _BACKLOG
     port._shouldShutdown = False  # that would end it for the other processes as well
     port.startListening()
+    if one_by_one:
+        _wake_one(reactor, port)
     return port
+
+
+def _wake_one(reactor: Any, port: Any) -> None:
+    """Let the kernel wake one of the processes for a connection, not all of them."""
+    exclusive = getattr(select, "EPOLLEXCLUSIVE", 0)
+    if exclusive and EPollReactor is not None and type(reactor) is EPollReactor:
+        reactor._poller.unregister(port.fileno())
+        reactor._poller.register(port.fileno(), select.EPOLLIN | exclusive)

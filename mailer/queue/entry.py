@@ -9,8 +9,10 @@ from zope.interface import implementer
 
 from mailer.interfaces.queue import IQueueEntry
 from mailer.message.envelope import Envelope, Recipient
+from mailer.queue.reading import Stored
+from mailer.queue.schema import Flag
 
-__all__ = ["QueueEntry"]
+__all__ = ["QueueEntry", "entry_of"]
 
 
 @implementer(IQueueEntry)
@@ -32,3 +34,23 @@ class QueueEntry:
     warned: bool = False
     expired: bool = False
     nrcpt: int = 0
+
+
+def entry_of(stored: Stored, content: Any) -> QueueEntry:
+    """A message as it was read from its row. :param content: IContent."""
+    return QueueEntry(
+        stored.queue_id,
+        stored.number,
+        stored.envelope,
+        stored.recipients,
+        stored.total - stored.done,
+        content,
+        stored.size,
+        stored.arrival,
+        bool(stored.flags & Flag.FILE),
+        stored.attempts,
+        stored.bounced,
+        bool(stored.flags & Flag.WARNED),
+        bool(stored.flags & Flag.EXPIRED),
+        stored.total,
+    )

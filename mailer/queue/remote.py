@@ -25,7 +25,7 @@ from mailer.ipc.errors import LostPeer
 from mailer.ipc.server import Call, Verb
 from mailer.message.codec import dump_envelope, load_envelope, load_recipients
 from mailer.message.envelope import Envelope, Recipient
-from mailer.message.queueid import QueueIds, is_queue_id
+from mailer.message.queueid import LANES, QueueIds, is_queue_id
 from mailer.message.status import MailError, TemporaryError
 from mailer.queue.batch import Insert
 from mailer.queue.failure import as_mail_error
@@ -34,10 +34,7 @@ from mailer.queue.schema import BLOCK, State
 from mailer.queue.space import Space
 from mailer.queue.spool import ContentFile, Spool
 
-__all__ = ["LANES", "QueueService", "RemoteQueue"]
-
-#: Processes that may make queue ids at the same time.
-LANES = 64
+__all__ = ["QueueService", "RemoteQueue"]
 
 #: Seconds after which a file is closed for sure.
 _CLOSED_AFTER = 1.0

@@ -30,7 +30,7 @@ from mailer.queue.claiming import Loaded, load_all, mark_active, mark_corrupt
 from mailer.queue.content import Contents, InlineContent
 from mailer.queue.database import Database, Request, thread_pool
 from mailer.queue.disk import Disk
-from mailer.queue.entry import QueueEntry
+from mailer.queue.entry import QueueEntry, entry_of
 from mailer.queue.failure import as_mail_error
 from mailer.queue.incoming import IncomingMessage
 from mailer.queue.layout import Layout
@@ -59,6 +59,7 @@ class SqliteQueue:
     :param serial: where queue ids start to count; random if None.
     :param minfree: queue_minfree; ``size_limit`` is message_size_limit.
     :param inline_budget: octets of content that active entries may keep in memory in all.
+    :param lanes: see QueueIds; this one's lane is 0.
     :param poll_seconds: how often to look for what tools have changed.
     """
 
@@ -76,12 +77,15 @@ class SqliteQueue:
         inline_budget: int = _INLINE_BUDGET,
         disk: Disk | None = None,
         poll_seconds: float = 1.0,
+        lanes: int = 1,
     ) -> None:
         self._layout = Layout(queue_directory)
         self._seconds = seconds
         self._log = log
         self._disk = disk or Disk()
-        self._ids = QueueIds(seconds, SystemRandom().randrange(1 << 24) if serial is None else serial, long_ids)
+        self._ids = QueueIds(
+            seconds, SystemRandom().randrange(1 << 24) if serial is None else serial, long_ids, 0, lanes
+        )
         self._database = Database(
             self._layout, reactor, log, self._disk, self._stored, self.unlink, self._requested, poll_seconds
         )
@@ -303,22 +307,7 @@ class SqliteQueue:
 
     def _entry(self, stored: Stored, data: bytes | None) -> QueueEntry:
         filed = bool(stored.flags & Flag.FILE)
-        return QueueEntry(
-            stored.queue_id,
-            stored.number,
-            stored.envelope,
-            stored.recipients,
-            stored.total - stored.done,
-            self._content(stored.number, stored.queue_id, stored.octets, data, filed),
-            stored.size,
-            stored.arrival,
-            filed,
-            stored.attempts,
-            stored.bounced,
-            bool(stored.flags & Flag.WARNED),
-            bool(stored.flags & Flag.EXPIRED),
-            stored.total,
-        )
+        return entry_of(stored, self._content(stored.number, stored.queue_id, stored.octets, data, filed))
 
     async def recipients(self, queue_id: str, after: int, limit: int) -> list[Recipient]:
         found: list[Recipient] = await self._ask(queue_id, reading.pending_recipients, after, limit)

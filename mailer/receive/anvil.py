@@ -48,8 +48,11 @@ class Anvil:
     def __len__(self) -> int:
         return len(self._clients)
 
-    async def connect(self, service: str, address: str) -> tuple[int, int]:
-        """:return: connections now and in this time unit, this one included."""
+    async def connect(self, service: str, address: str, limit: int = 0) -> tuple[int, int]:
+        """:param limit: of connections at a time, if nothing else matters to the caller: as long as there are far fewer, the
+            answer may be about the caller's own ones (mailer.ipc.counting).
+        :return: connections now and in this time unit, this one included.
+        """
         rates = self._rates(service, address)
         rates.connections += 1
         rates.rate += 1

@@ -59,7 +59,9 @@ async def admit(session: SmtpSession) -> bool:
 async def _within_limits(session: SmtpSession) -> bool:
     service, client = session.service, session.client
     session.limited = client.address
-    count, rate = await service.anvil.connect(service.name, client.address)
+    count, rate = await service.anvil.connect(
+        service.name, client.address, 0 if service.connection_rate_limit else service.connection_count_limit
+    )
     for what, actual, limit in (
         ("Connection concurrency", count, service.connection_count_limit),
         ("Connection rate", rate, service.connection_rate_limit),

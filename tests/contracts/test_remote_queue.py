@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from mailer.ipc.client import Client
 from mailer.ipc.server import CallServer
 from mailer.message.envelope import Envelope, Recipient
+from mailer.message.queueid import LANES
 from mailer.message.status import MailError
 from mailer.queue.database import thread_pool
 from mailer.queue.disk import Disk
@@ -218,7 +219,7 @@ def test_ids_of_processes_never_meet(tmp_path):
     reactor = Reactor()
     queues = [remote_queue(reactor, tmp_path, lambda: 1e9, lane) for lane in (1, 2, 3)]
     made = [queue._ids.next() for queue in queues for _ in range(2000)]
-    store = SqliteQueue(str(tmp_path), reactor, lambda: 1e9, RecordingLog())
+    store = SqliteQueue(str(tmp_path), reactor, lambda: 1e9, RecordingLog(), lanes=LANES)
     made += [store._ids.next() for _ in range(2000)]
     assert len(set(made)) == len(made)
     for queue in queues:

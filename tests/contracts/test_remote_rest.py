@@ -1,5 +1,7 @@
 """Counters, tables, ETRN and address verification behind a call: the same answers as without one."""
 
+from functools import partial
+
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -28,7 +30,14 @@ class Remote:
         self.restart(service)
 
     def restart(self, service):
-        self.server = self.network.listeners[PATH] = CallServer(self.network, service.verbs)
+        self.calls = []  # those that want an answer
+        verbs = {verb: partial(self.note, execute) for verb, execute in service.verbs.items()}
+        self.server = self.network.listeners[PATH] = CallServer(self.network, verbs)
+
+    def note(self, execute, call):
+        if call.number:
+            self.calls.append(call)
+        execute(call)
 
     def client(self):
         return Client(self.network, PATH, "qmgr")
@@ -50,10 +59,13 @@ class Remote:
 class Anvils:
     """Two smtpd processes."""
 
-    def __init__(self):
+    def __init__(self, callers=2):
         self.anvil = Anvil(lambda: 0.0)
         self.remote = Remote(AnvilService(self.anvil))
-        self.first, self.second = RemoteAnvil(self.remote.client()), RemoteAnvil(self.remote.client())
+        self.first, self.second = (RemoteAnvil(self.remote.client(), callers) for _ in range(2))
+        for anvil in (self.first, self.second):
+            anvil._client.start()
+        self.remote.network.settle()
 
     def ask(self, coroutine):
         return self.remote.ask(coroutine)
@@ -97,7 +109,7 @@ def test_processes_count_together():
 def test_connections_of_a_dead_process_are_counted_off():
     anvils = Anvils()
     anvils.ask(anvils.first.connect("smtp", "192.0.2.1"))
-    (caller,) = anvils.remote.server.callers
+    caller = anvils.remote.calls[0].caller
     for _ in range(3):
         anvils.ask(anvils.second.connect("smtp", "192.0.2.1"))
     anvils.first._client.introductions.clear()
@@ -117,7 +129,29 @@ def test_a_new_counter_knows_the_connections_of_the_living():
     anvils.remote.network.settle()
     assert anvils.ask(anvils.second.connect("smtp", "192.0.2.1"))[0] == 4
     anvils.ask(anvils.first.disconnect("smtp", "192.0.2.1"))
+    anvils.remote.network.advance(0.1)
+    anvils.remote.network.settle()
     assert anvils.ask(anvils.second.connect("smtp", "192.0.2.1"))[0] == 4
+
+
+def test_the_first_few_are_told_without_asking_and_the_limit_holds():
+    anvils = Anvils(callers=2)
+    admitted = 0
+    for number in range(40):
+        process = (anvils.first, anvils.second)[number % 2]
+        count, _ = anvils.ask(process.connect("smtp", "192.0.2.1", 20))
+        admitted += count <= 20
+    assert admitted == 20
+    assert len(anvils.remote.calls) == 30  # five by each process itself
+    anvils.remote.calls.clear()
+    for number in range(10):
+        anvils.ask(anvils.first.connect("smtp", f"2001:db8::{number}", 20))  # one network
+    assert len(anvils.remote.calls) == 10
+    anvils.ask(anvils.first.connect("smtp", "192.0.2.2", 20))
+    anvils.ask(anvils.first.disconnect("smtp", "192.0.2.2"))
+    anvils.remote.network.advance(0.1)
+    anvils.remote.network.settle()
+    assert anvils.ask(anvils.second.connect("smtp", "192.0.2.2"))[0] == 1
 
 
 def test_without_a_counter_there_are_no_limits():

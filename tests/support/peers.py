@@ -103,7 +103,15 @@ class Mta:
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
-            [BIN / "twistd", "--nodaemon", "--pidfile=", "mailer", f"--layout={self.layout}", "-c", str(self.directory)],
+            [
+                BIN / "twistd",
+                "--nodaemon",
+                "--pidfile=",
+                "mailer",
+                f"--layout={self.layout}",
+                "-c",
+                str(self.directory),
+            ],
             cwd=self.directory,
             env=self.environment(),
             stdout=(self.directory / "stdout").open("ab"),
