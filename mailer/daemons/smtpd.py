@@ -6,12 +6,13 @@ Talks to SMTP clients, DNS, policy servers and the queue manager. Never touches 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailer.access.service import Access
 from mailer.addressing.service import Addressing
 from mailer.config.errors import ConfigError
 from mailer.daemons.parts import Common
+from mailer.daemons.screen import ScreenParts
 from mailer.receive.smtpd import SmtpdFactory
 from mailer.tables.match import AddressList, matches_subdomains
 
@@ -31,15 +32,21 @@ class SmtpdParts:
     def __init__(self, common: Common, listeners: Iterable[Listener], spare: bool = False) -> None:
         self._common = common
         self._access: list[Access] = []
-        self.factories: dict[Listener, SmtpdFactory] = {}
+        self._screens = ScreenParts(common)
+        self.factories: dict[Listener, Any] = {}
         self.broken: dict[str, str] = {}
         for listener in listeners:
             try:
-                self.factories[listener] = self._smtpd(listener)
+                self.factories[listener] = self._factory(listener)
             except ConfigError as error:
                 if not spare:
                     raise
                 self.broken[f"{listener.service.name}/{listener.service.type}"] = str(error)
+
+    def _factory(self, listener: Listener) -> Any:
+        if listener.behind is None:
+            return self._smtpd(listener)
+        return self._screens.before(listener, self._smtpd(listener.behind))
 
     def _smtpd(self, listener: Listener) -> SmtpdFactory:
         service, settings = listener.service, listener.settings
@@ -63,6 +70,7 @@ class SmtpdParts:
         return [problem for access in self._access for problem in access.problems]
 
     def close(self) -> None:
+        self._screens.close()
         for access in self._access:
             access.close()
         for factory in self.factories.values():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mailer.config.errors import ConfigError, Problem, closest_name
@@ -23,6 +23,7 @@ INNER = frozenset(
         "anvil",
         "bounce",
         "cleanup",
+        "dnsblog",
         "flush",
         "nqmgr",
         "oqmgr",
@@ -33,15 +34,13 @@ INNER = frozenset(
         "scache",
         "showq",
         "tlsmgr",
+        "tlsproxy",
         "trivial-rewrite",
         "verify",
     )
 )
 #: Commands that Postfix has and we do not, with what that means for the administrator.
 MISSING = {
-    "postscreen": "not supported: its socket is served by smtpd, without the tests before the greeting",
-    "dnsblog": "not supported: postscreen's helper has nothing to do here",
-    "tlsproxy": "not supported: postscreen's helper has nothing to do here",
     "qmqpd": "not supported: nothing listens there",
     "spawn": "not supported: nothing listens there",
 }
@@ -50,12 +49,14 @@ _FAMILIES = {"ipv4": ("ipv4",), "ipv6": ("ipv6",), "all": ("ipv4", "ipv6")}
 
 @dataclass(frozen=True)
 class Listener:
-    """An smtpd socket. ``addresses`` are ``(IP literal, port)``; ``path`` is a UNIX socket below the queue directory."""
+    """An smtpd socket. ``addresses`` are ``(IP literal, port)``; ``path`` is a UNIX socket below the queue directory.
+    ``behind`` is set where postscreen serves it: the ``smtpd pass`` that takes the clients who passed its tests."""
 
     service: Service
     settings: Any
     addresses: tuple[tuple[str, int], ...] = ()
     path: str = ""
+    behind: Listener | None = None
 
     @property
     def sockets(self) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ def make_plan(configuration: Configuration, transports: Iterable[str], resolve: 
             problems.append(
                 Problem("warning", f"service {service.name}: {command}: {MISSING[command]}", *_place(service))
             )
-    listeners = _without_pass(listeners)
+    listeners = _without_pass(listeners, problems)
     return Plan(configuration, tuple(listeners), tuple(carriers), inner, interval, tuple(problems))
 
 
@@ -137,15 +138,21 @@ def _unknown(service: Service, command: str, known: frozenset[str]) -> Problem:
     return Problem("warning", f"{text} (mail for it will be deferred)", *_place(service))
 
 
-def _without_pass(listeners: list[Listener]) -> list[Listener]:
-    """``smtpd pass`` gets its connections from postscreen; where we serve postscreen's socket, it does so with its settings."""
-    passed = [listener for listener in listeners if listener.service.type == "pass"]
+def _without_pass(listeners: list[Listener], problems: list[Problem]) -> list[Listener]:
+    """``smtpd pass`` has no socket: it gets its clients from postscreen (smtpd_service_name)."""
+    passed = {listener.service.name: listener for listener in listeners if listener.service.type == "pass"}
     result = []
     for listener in listeners:
-        if listener.service.type == "pass":
+        service = listener.service
+        if service.type == "pass":
             continue
-        if listener.service.command.endswith("postscreen") and passed:
-            listener = Listener(passed[0].service, passed[0].settings, listener.addresses, listener.path)
+        if service.command.endswith("postscreen"):
+            name = listener.settings.smtpd_service_name
+            if name in passed:
+                listener = replace(listener, behind=passed[name])
+            else:
+                text = f"service {service.name}: master.cf has no service {name} of type pass"
+                problems.append(Problem("warning", f"{text}; its clients are not tested", *_place(service)))
         result.append(listener)
     return result
 

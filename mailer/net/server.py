@@ -193,6 +193,22 @@ class ServerConnection(Protocol):
         if call.active():
             call.cancel()
 
+    @property
+    def at_end(self) -> bool:
+        """Whether the peer has sent all that it will send."""
+        return self._at_end
+
+    async def event(self) -> None:
+        """Wait until something happens: input comes or ends, or somebody nudges. No time limit of its own."""
+        self.flush()
+        if not self._reading:
+            self._regulate()
+        await PARK
+
+    def nudge(self) -> None:
+        """The session waits for more than its peer, and that has happened."""
+        self._wake()
+
     def begin_message(self) -> None:
         """With ``per_request``: the time for a message starts now."""
         if self.per_request:

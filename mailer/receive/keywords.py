@@ -28,7 +28,8 @@ class EhloKeywords:
         self._absent = {"VRFY"} if settings.disable_vrfy_command else set()
         if not settings.smtputf8_enable:
             self._absent.add("SMTPUTF8")
-        self._discarded = _keywords(settings.smtpd_discard_ehlo_keywords)
+        #: What nobody gets for whom the address maps say nothing else.
+        self.ordinary = _keywords(settings.smtpd_discard_ehlo_keywords)
         maps = settings.smtpd_discard_ehlo_keyword_address_maps
         self._maps = tables.maps(maps) if maps else None
         self._replies: dict[tuple[frozenset[str], tuple[str, ...]], bytes] = {}
@@ -42,7 +43,7 @@ class EhloKeywords:
             value = await self._maps.lookup(address)
             if value is not None:
                 return _keywords(value.replace(",", " ").split())
-        return self._discarded
+        return self.ordinary
 
     def to_log(self, discarded: frozenset[str]) -> list[str]:
         """Those of ``discarded`` that the log should name; none if silence is asked for."""

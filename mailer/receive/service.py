@@ -77,7 +77,7 @@ class Service:
         self.tls = ServerTls(settings, context.log, names, clock, stand_alone)
         self.sasl: SaslServer | None = None if stand_alone else build(context)
         self.login_failures = self._failures(settings, clock)
-        self.footer = RejectFooter(settings, context.seconds, context.log)
+        self.footer = RejectFooter(settings, context.seconds, context.log, context.tables)
 
         self.hostname: str = settings.myhostname
         self.banner: str = settings.smtpd_banner

@@ -16,7 +16,7 @@ from mailer.receive.peername import plain_address
 from mailer.receive.service import Service
 from mailer.receive.session import SmtpSession
 
-__all__ = ["SmtpdFactory"]
+__all__ = ["SmtpdFactory", "endpoints"]
 
 
 class SmtpdFactory(Factory):
@@ -58,17 +58,24 @@ class SmtpdFactory(Factory):
         return connection
 
     async def _serve(self, connection: ServerConnection) -> None:
-        transport: Any = connection.transport
-        peer, host = transport.getPeer(), transport.getHost()
-        address = getattr(peer, "host", None)
-        client = Client(
-            address=plain_address(address) if address else "127.0.0.1",
-            port=str(getattr(peer, "port", "0")),
-            protocol="SMTP",
-        )
-        server = plain_address(getattr(host, "host", None) or "127.0.0.1"), str(getattr(host, "port", "0"))
+        client, server = endpoints(connection.transport)
         self.connections.add(connection)
         try:
-            await SmtpSession(self.service, connection, client, server).run()
+            await self.session(connection, client, server)
         finally:
             self.connections.discard(connection)
+
+    async def session(self, connection: ServerConnection, client: tuple[str, str], server: tuple[str, str]) -> None:
+        """The whole session of a client on a connection of anybody's. ``client`` and ``server`` are address and port."""
+        await SmtpSession(
+            self.service, connection, Client(address=client[0], port=client[1], protocol="SMTP"), server
+        ).run()
+
+
+def endpoints(transport: Any) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Address and port of both ends of a connection; those of a UNIX socket are this machine's."""
+    client, server = (
+        (plain_address(getattr(end, "host", None) or "127.0.0.1"), str(getattr(end, "port", "0")))
+        for end in (transport.getPeer(), transport.getHost())
+    )
+    return client, server

@@ -23,10 +23,12 @@ class UpstreamFailed(Exception):
 
 
 class Upstream:
-    """:param seconds: the load balancer's time for its header. :param families: those of inet_protocols."""
+    """:param seconds: the load balancer's time for its header. :param families: those of inet_protocols.
+    :param overdue: how the log calls it that nothing came in time."""
 
-    def __init__(self, seconds: float, families: tuple[str, ...]) -> None:
+    def __init__(self, seconds: float, families: tuple[str, ...], overdue: str = "timeout error") -> None:
         self._seconds = seconds
+        self._overdue = overdue
         names = {name.lower() for name in families}
         self._families = frozenset(("ipv4", "ipv6") if "all" in names else names)
 
@@ -48,7 +50,7 @@ class Upstream:
             raise UpstreamFailed(_told(str(error), connection)) from None
         except (Lost, TimedOut) as end:
             octets = connection.machine.peek(LONGEST)
-            nothing = "EOF" if isinstance(end, Lost) else "timeout error"
+            nothing = "EOF" if isinstance(end, Lost) else self._overdue
             raise UpstreamFailed(_told(complaint(octets), connection) if octets else nothing) from None
         return header
 

@@ -69,9 +69,21 @@ def test_what_is_unknown_is_told_with_its_place():
     )
 
 
-def test_the_socket_of_postscreen_is_served_with_the_settings_of_smtpd():
-    result = plan("127.0.0.1:25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd -o smtpd_timeout=5")
+def test_postscreen_has_the_socket_and_an_smtp_server_behind_it():
+    result = plan(
+        "127.0.0.1:25 inet n - n - 1 postscreen -o smtpd_timeout=9\n"
+        "smtpd pass - - n - - smtpd -o smtpd_timeout=5\n"
+        "dnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy"
+    )
     (listener,) = result.listeners
     assert listener.addresses == (("127.0.0.1", 25),)
-    assert listener.settings.smtpd_timeout == 5
-    assert "not supported" in texts(result)[0]
+    assert listener.settings.smtpd_timeout == 9
+    assert listener.behind.settings.smtpd_timeout == 5
+    assert not texts(result)
+
+
+def test_postscreen_without_its_smtp_server_is_one_itself():
+    result = plan("127.0.0.1:25 inet n - n - 1 postscreen\nother pass - - n - - smtpd")
+    (listener,) = result.listeners
+    assert listener.behind is None
+    assert "master.cf has no service smtpd of type pass; its clients are not tested" in texts(result)[0]

@@ -169,6 +169,7 @@ def test_a_top_that_never_ends_is_not_kept() -> None:
 
 class FooterSettings:
     myhostname = "mail.example"
+    smtpd_reject_footer_maps = ()
     smtpd_expansion_filter = "\\t\\40abcdefghijklmnopqrstuvwxyz0123456789.:"
 
     def __init__(self, footer: str) -> None:
@@ -184,7 +185,7 @@ class FooterSettings:
     ],
 )
 def test_footers(footer: str, expected: list[str]) -> None:
-    made = RejectFooter(FooterSettings(footer), lambda: 0.0, RecordingLog())
+    made = RejectFooter(FooterSettings(footer), lambda: 0.0, RecordingLog(), None)
     assert made.add(["550 5.1.1 No"], {"client_address": "192.0.2.1", "helo_name": "a<b"}) == expected
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.message.delay import shown_delay
 from mailer.message.envelope import Recipient
 from mailer.message.status import Fate, Outcome
-from mailer.schedule.logline import DeliveryLine, shown_delay
+from mailer.schedule.logline import DeliveryLine
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""postscreen_dnsbl_sites: one score for a client from many lists in the DNS (postconf(5), dnsblog(8)).
+
+All lists are asked at once; each that lists the client adds its weight. Who connects several times at once is asked about
+once. A list that cannot tell now adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from mailer.access.dnsxl import parse_pattern, reverse
+from mailer.config.errors import ConfigError
+from mailer.message.status import TemporaryError
+from mailer.net.driver import Driver
+
+__all__ = ["Blocklists", "Score", "Site"]
+
+_FAILED = "Host or domain name not found. Name service error for name={} type=A: {}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One list: its domain, the addresses that count (None: all), and its weight."""
+
+    domain: str
+    pattern: Any
+    weight: int
+
+    def counts(self, address: str) -> bool:
+        if self.pattern is None:
+            return True
+        return all(int(octet) in allowed for octet, allowed in zip(address.split("."), self.pattern, strict=True))
+
+
+@dataclass(eq=False)
+class Score:
+    """What the lists say of one client so far. ``domain`` is the first of those that speak against it, ``ttl`` how long the
+    shortest-lived answer lasts (None: there is none). ``complete``: all lists have answered, or their time is up;
+    ``waiting`` are called then."""
+
+    total: int = 0
+    domain: str = ""
+    ttl: float | None = None
+    outstanding: int = 0
+    complete: bool = False
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+
+
+class Blocklists:
+    """:param log: of the service dnsblog. :raise ConfigError: a site makes no sense."""
+
+    def __init__(self, sites: Sequence[str], dns: Any, reactor: Any, log: Any, timeout: float, delay: float) -> None:
+        self._dns = dns
+        self._reactor = reactor
+        self._log = log
+        self._timeout = timeout
+        self._delay = delay
+        self._sites = [_site(text) for text in sites]
+        self._domains = list(dict.fromkeys(site.domain for site in self._sites))
+        self._scores: dict[str, Score] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._sites)
+
+    def ask(self, address: str, done: Callable[[], None]) -> Score:
+        """Begin to ask about an address, if that is not under way already.
+
+        :param done: called when all have answered or their time is up, unless that is now."""
+        score = self._scores.get(address)
+        if score is None:
+            score = self._scores[address] = Score(outstanding=len(self._domains))
+            timer = self._reactor.callLater(self._timeout, self._end, address, score)
+            for domain in self._domains:
+                question = self._question(score, address, domain)
+                Driver(question, lambda error, score=score: self._answered(address, score, timer, error)).resume()
+        if not score.complete:
+            score.waiting.append(done)
+        return score
+
+    async def _question(self, score: Score, address: str, domain: str) -> None:
+        query = f"{reverse(address)}.{domain}"
+        if self._delay:
+            await deferLater(self._reactor, self._delay)
+        try:
+            answer = await self._dns.a(query)
+        except TemporaryError as error:
+            text = _FAILED.format(query, error.cause)
+            self._log.warning(f"dnsblog_query: lookup error for DNS query {query}: {text}")
+            return
+        for record in answer.records:
+            self._log.info(f"addr {address} listed by domain {domain} as {record}")
+        if answer.ttl or answer.records:
+            score.ttl = answer.ttl if score.ttl is None else min(score.ttl, answer.ttl)
+        for site in self._sites:
+            if site.domain == domain and any(site.counts(record) for record in answer.records):
+                score.total += site.weight
+                if site.weight > 0 and (not score.domain or self._before(domain, score.domain)):
+                    score.domain = domain
+
+    def _before(self, one: str, other: str) -> bool:
+        """Refusals name the list that main.cf names first, whichever answered first."""
+        return self._domains.index(one) < self._domains.index(other)
+
+    def _answered(self, address: str, score: Score, timer: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self._log.error(f"{address}: {type(error).__name__}: {error}")
+        score.outstanding -= 1
+        if not score.outstanding and not score.complete:
+            timer.cancel()
+            self._end(address, score)
+
+    def _end(self, address: str, score: Score) -> None:
+        """All have answered, or will not be waited for any longer."""
+        if self._scores.get(address) is score:
+            del self._scores[address]
+        score.complete = True
+        waiting, score.waiting = score.waiting, []
+        for call in waiting:
+            call()
+
+
+def _site(text: str) -> Site:
+    """``domain=pattern*weight``"""
+    rest, star, weight = text.partition("*")
+    domain, equals, pattern = rest.partition("=")
+    try:
+        number = int(weight) if star else 1
+    except ValueError:
+        raise ConfigError(f'postscreen_dnsbl_sites: bad DNSBL weight factor "{weight}" in "{text}"') from None
+    try:
+        return Site(domain.lower(), parse_pattern(pattern) if equals else None, number)
+    except ConfigError as error:
+        raise ConfigError(f"postscreen_dnsbl_sites: bad DNSBL filter syntax: {error}") from None
