@@ -23,6 +23,10 @@ sqlite = Table("sqlite", "SQLite data bases", "mailer.tables.sql.sqlite.SqliteTa
 pgsql = Table("pgsql", "PostgreSQL data bases", "mailer.tables.sql.pgsql.PgsqlTable", "pgsql")
 mysql = Table("mysql", "MySQL and MariaDB data bases", "mailer.tables.sql.mysql.MysqlTable", "mysql")
 ldap = Table("ldap", "LDAP directories", "mailer.tables.ldap.table.LdapTable")
+tcp = Table("tcp", "servers of the tcp_table protocol", "mailer.tables.tcp.TcpTable")
+socketmap = Table("socketmap", "socketmap servers", "mailer.tables.socketmap.SocketmapTable")
+memcache = Table("memcache", "values in a memcached", "mailer.tables.memcache.MemcacheTable")
+debug = Table("debug", "another table, with each lookup logged", "mailer.tables.debug.DebugTable")
 
 make_lmdb = TableMaker("lmdb", lmdb.summary, "mailer.tables.lmdb.LmdbWriter", "lmdb")
 make_cdb = TableMaker("cdb", cdb.summary, "mailer.tables.cdb.CdbWriter")
