@@ -88,7 +88,6 @@ class _Nursling(Born):
             return
         os.close(self._descriptor)
         self._descriptor = -1
-        self.pid = 0
         self._ended(os.waitstatus_to_exitcode(status))
 
 

@@ -37,7 +37,7 @@ from mailer.master.control import Channel, receive, send
 from mailer.master.faults import report_to
 from mailer.master.maillog import buffered, handed
 from mailer.master.plan import Plan, make_plan
-from mailer.master.preload import preload
+from mailer.master.preload import preload, report_late_imports
 from mailer.master.privileges import give_up
 from mailer.master.workerlink import WorkerLink
 from mailer.net.turn import quicken
@@ -242,6 +242,7 @@ def _made(sock: socket.socket, birth: Birth, descriptors: dict[str, int]) -> tup
         service.warning(problem)
     preload()
     refused = give_up(birth.privileges)
+    report_late_imports(lambda name: service.info(f"imported late: {name}"))
     if refused:
         service.info(f"the kernel here has no way to give up: {', '.join(refused)}")
     return child, daemon

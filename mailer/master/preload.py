@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
-__all__ = ["preload"]
+__all__ = ["preload", "report_late_imports"]
 
 _LATE = (
     "_strptime",
@@ -38,3 +41,19 @@ def preload() -> None:
             import_module(name)
     time.tzset()
     time.localtime()
+
+
+class _Late:
+    """Stands before all finders, finds nothing, and says what was looked for."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        self._say(name)
+
+
+def report_late_imports(say: Callable[[str], None]) -> None:
+    """From now on ``say`` is told each module that is imported for the first time: with the rights that are left it may not be
+    found."""
+    sys.meta_path.insert(0, _Late(say))  # type: ignore[arg-type]

@@ -121,6 +121,7 @@ class ProcessesLayout(Service):
         settings = self._settings
         for problem in self._plan.problems:
             self._log.warning(str(problem))
+        self._began = self._reactor.seconds()
         self._workers = Workers(self._reactor, self._log, environment(settings.import_environment), settings)
         self._supervisor = Supervisor(
             self._reactor, self._log, settings.service_throttle_time, self._asked, self._settled, self._useless
@@ -244,6 +245,7 @@ class ProcessesLayout(Service):
         rows: list[dict[str, Any]] = [
             {"name": "master", "kind": "master", "pid": os.getpid(), "state": "serving", "restarts": 0}
         ]
+        rows[0]["uptime"] = round(now - self._began, 1)
         for slot in self._supervisor.slots.values():
             for process in (slot.process, *slot.leaving):
                 if process is not None:

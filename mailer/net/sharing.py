@@ -3,8 +3,8 @@
 Twisted accepts as many connections as wait, which would give all of a burst to the process that happened to wake first:
 with ``one_by_one`` a process takes one and goes back to the reactor, so that the next one goes to a process that has nothing
 to do. Twisted also changes the mode and removes the name of a UNIX socket that it listens on, forgets how many connections
-may wait, and shuts it down for everybody when it stops; here all that stays as whoever bound the socket has made it. This is
-the only module that looks inside Twisted's ports.
+may wait, shuts it down for everybody when it stops, and needs /dev/null, which a chroot lacks; here all that stays as whoever
+bound the socket has made it. This is the only module that looks inside Twisted's ports.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def adopt(reactor: Any, sock: socket.socket, factory: Any, one_by_one: bool = Fa
         kind = _OneByOneTcp if one_by_one else tcp.Port
         port = kind._fromListeningDescriptor(reactor, sock.fileno(), sock.family, factory)
     port.backlog = _BACKLOG
+    # The descriptor that is kept for the day when there are no others.
+    tcp._reservedFD._fileFactory = socket.socket  # type: ignore[attr-defined]
     port._shouldShutdown = False  # that would end it for the other processes as well
     port.startListening()
     if one_by_one:
