@@ -47,6 +47,7 @@ class SqliteFile:
         try:
             # Caches name people and their correspondents.
             os.chmod(self.path, 0o600)
+            self._hand_over()
             self._connection.execute("pragma journal_mode = wal")
             self._connection.execute("pragma synchronous = normal")
             self._connection.execute(
@@ -55,6 +56,12 @@ class SqliteFile:
         except BaseException:
             self._connection.close()
             raise
+
+    def _hand_over(self) -> None:
+        """Made by root before it gives its rights up: whoever owns the directory has to be able to go on."""
+        if os.geteuid() == 0:
+            directory = os.stat(os.path.dirname(self.path) or ".")
+            os.chown(self.path, directory.st_uid, directory.st_gid)
 
     def load(self) -> list[tuple[str, str]]:
         rows = self._connection.execute("select key, value from entry")

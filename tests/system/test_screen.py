@@ -51,3 +51,5 @@ def test_screen(mta):
     instance.start()
     wait_until(lambda: talk(b"QUIT")[0] == [b"220 mx.example.test ESMTP Postfix\r\n"], what="PASS OLD")
     instance.wait_for_log("postscreen", "PASS OLD [127.0.0.1]:")
+    instance.stop()
+    assert "Traceback" not in instance.output()

@@ -30,6 +30,10 @@ class ScreenFactory(Factory):
         # Whose connection it is has been told to the screen; the SMTP server takes its word for it.
         smtpd.service.upstream = None
 
+    def close(self) -> None:
+        """Give back what the server behind it holds."""
+        self.smtpd.close()
+
     def buildProtocol(self, addr: Any) -> ServerConnection:
         service = self.smtpd.service
         connection = ServerConnection(

@@ -60,8 +60,8 @@ class Screen:
         self.denylist_action: str = settings.postscreen_denylist_action
         self._retention: float = settings.postscreen_cache_retention_time
         self._cleanup: float = settings.postscreen_cache_cleanup_interval
-        self._waits = _under_stress(settings, lambda each: each.postscreen_greet_wait)
-        self._command_times = _under_stress(settings, lambda each: each.postscreen_command_time_limit)
+        self._waits = _under_stress(settings, lambda settings: settings.postscreen_greet_wait)
+        self._command_times = _under_stress(settings, lambda settings: settings.postscreen_command_time_limit)
         self.stress = False
         self._clients: Counter[str] = Counter()
         self.checking = 0
