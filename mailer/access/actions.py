@@ -50,6 +50,7 @@ class Actions:
         self.read: Callable[..., tuple[Any, ...]] | None = None
         self._reject_code = settings.access_map_reject_code
         self._defer_code = settings.access_map_defer_code
+        self._filtered = bool(settings.smtpd_proxy_filter)
         self._lists: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._words: dict[str, Callable[[Evaluation, Answer, str], Awaitable[Verdict | None]]] = {
             "OK": self._ok,
@@ -141,6 +142,11 @@ class Actions:
 
     def _applies(self, state: Evaluation, answer: Answer, action: str) -> bool:
         """Whether there is a message that an action can be noted for."""
+        if self._filtered and action != "PREPEND":
+            state.warn(
+                f"access table {answer.table}: with smtpd_proxy_filter specified, action {action} is unavailable"
+            )
+            return False
         if state.session.protocol_state == "ETRN" and action != "PREPEND":
             state.warn(f"access table {answer.table}: action {action} is unavailable in smtpd_etrn_restrictions")
             return False

@@ -29,8 +29,6 @@ async def resolved(environment: Environment, state: Evaluation, address: str) ->
 async def authorized(environment: Environment, state: Evaluation, recipient: str) -> bool:
     """Whether mail for the recipient is ours to take: a final destination, or a relay domain without sender routing."""
     destination = await resolved(environment, state, recipient)
-    if destination.address_class == "local":
-        return True
     if destination.routed and not environment.settings.allow_untrusted_routing:
         return False
     return destination.address_class in OURS or destination.address_class == "relay"

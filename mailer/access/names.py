@@ -59,15 +59,15 @@ async def resolvable(dns: Any, name: str, exchangers_first: bool) -> bool:
     for kind in ("mx", "addresses") if exchangers_first else ("addresses", "mx"):
         try:
             if kind == "addresses":
-                found = (await dns.addresses(name, hosts=False)).records
+                answer = await dns.addresses(name, hosts=False)
             else:
-                found = (await dns.mx(name)).records
-                if exchangers_first and found and not found[0][1]:
+                answer = await dns.mx(name)
+                if exchangers_first and answer.records and not answer.records[0][1]:
                     raise NullMx
         except TemporaryError as error:
             trouble = error
             continue
-        if found:
+        if answer.records or answer.filtered:
             return True
     if trouble is not None:
         raise trouble

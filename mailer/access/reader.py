@@ -121,6 +121,9 @@ class ListReader:
         elif takes == "number":
             if argument is None or not (argument.isascii() and argument.isdigit()):
                 return self._mistake(parameter, name, f"restriction {name} must be followed by number")
+        elif takes == "word":
+            if argument is None:
+                return self._mistake(parameter, name, f"restriction {name} requires an argument")
         elif takes == "server":
             if argument is None:
                 return self._mistake(parameter, name, f"restriction {name} must be followed by transport:server")

@@ -7,7 +7,7 @@ mail was refused. A pending ``defer_if_permit`` goes from each list to the next,
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zope.interface import implementer
@@ -15,6 +15,7 @@ from zope.interface import implementer
 from mailer.access.actions import Actions
 from mailer.access.addresses import unlisted_recipient, unlisted_sender
 from mailer.access.evaluation import Broken, Decision, Evaluation, Rules, evaluate, refusal
+from mailer.access.plugin import known_with
 from mailer.access.policy import PolicyClient
 from mailer.access.policyserver import PolicyServer
 from mailer.access.reader import ListReader
@@ -31,10 +32,13 @@ from mailer.access.subjects import (
     SENDER_STAGE,
     sender_of,
 )
+from mailer.dns.filtered import FilteredResolver
 from mailer.interfaces.access import IAccess
 from mailer.interfaces.context import Context
+from mailer.interfaces.restriction import IRestrictionFactory
 from mailer.message.session import Session
 from mailer.message.status import Reply, TemporaryError
+from mailer.plugins.registry import installed
 from mailer.tables.match import StringList
 
 __all__ = ["Access"]
@@ -89,6 +93,7 @@ class Access:
     :param networks: the match list of mynetworks.
     :param record: takes a Decision for each restriction that is asked, for explaining; None: nothing is recorded.
     :param verifier: IVerifier, or None: what depends on it is deferred.
+    :param plugins: a Registry of IRestrictionFactory; None: those that are installed.
     :raise ConfigError: a list is wrong, or the configuration would make an open relay.
     """
 
@@ -99,11 +104,17 @@ class Access:
         networks: Any,
         record: list[Decision] | None = None,
         verifier: Any = None,
+        plugins: Any = None,
     ) -> None:
         settings = context.settings
+        if settings.smtpd_dns_reply_filter:
+            name = "smtpd_dns_reply_filter"
+            table = context.tables.maps(settings.smtpd_dns_reply_filter, name)
+            context = replace(context, dns=FilteredResolver(context.dns, table, context.log, name))
         self._delay = settings.smtpd_delay_reject
         self._unlisted_sender = settings.smtpd_reject_unlisted_sender
-        self._unlisted_recipient = settings.smtpd_reject_unlisted_recipient
+        unknown_pass = "no_unknown_recipient_checks" in settings.receive_override_options
+        self._unlisted_recipient = settings.smtpd_reject_unlisted_recipient and not unknown_pass
         permits = settings.smtpd_log_access_permit_actions
         self._rules = Rules(
             context.log,
@@ -115,7 +126,8 @@ class Access:
         self._policies = Policies(context)
         actions = Actions(settings)
         self._environment = Environment(context, addressing, networks, actions, self._policies, verifier)
-        reader = ListReader(self._environment, KNOWN)
+        known, problems = known_with(KNOWN, plugins or installed(IRestrictionFactory, "restriction"))
+        reader = ListReader(self._environment, known)
         actions.read = reader.read
 
         def listed(parameter: str, stage: str, bare_table: str, subject: Callable[[Session], str]) -> _List:
@@ -139,7 +151,7 @@ class Access:
         relay_first = settings.smtpd_relay_before_recipient_restrictions
         self._for_recipients = (relay, recipient) if relay_first else (recipient, relay)
         #: What is wrong with the lists although they can be used, for the report at start.
-        self.problems = list(dict.fromkeys(reader.problems))
+        self.problems = list(dict.fromkeys((*problems, *reader.problems)))
         demand_safeguard((*relay.members, *recipient.members))
 
     def close(self) -> None:

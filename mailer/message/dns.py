@@ -10,9 +10,11 @@ __all__ = ["Answer"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``records`` is empty for NODATA and NXDOMAIN alike; ``exists`` tells them apart. ``ttl`` is in seconds."""
+    """``records`` is empty for NODATA and NXDOMAIN alike; ``exists`` tells them apart. ``ttl`` is in seconds. ``filtered``: there
+    were records, and a DNS reply filter has removed them all."""
 
     records: tuple[Any, ...] = ()
     exists: bool = True
     secure: bool = False
     ttl: float = 0.0
+    filtered: bool = False

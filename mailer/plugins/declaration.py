@@ -14,11 +14,12 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
+from mailer.interfaces.restriction import IRestrictionFactory
 from mailer.interfaces.sasl import ISaslServerFactory
 from mailer.interfaces.table import ITableFactory, ITableMaker
 from mailer.interfaces.transport import ITransportFactory
 
-__all__ = ["Declaration", "SaslServer", "Table", "TableMaker", "Transport"]
+__all__ = ["Declaration", "Restriction", "SaslServer", "Table", "TableMaker", "Transport"]
 
 
 @implementer(IPlugin)
@@ -95,3 +96,14 @@ class SaslServer(Declaration):
     """A back end of AUTH in the SMTP server."""
 
     noun = "SASL server type"
+
+
+@implementer(IRestrictionFactory)
+class Restriction(Declaration):
+    """An access restriction. ``takes`` is what follows its name in a list, see IRestrictionFactory."""
+
+    noun = "restriction"
+
+    def __init__(self, name: str, summary: str, factory: str, extra: str = "", takes: str = "") -> None:
+        super().__init__(name, summary, factory, extra)
+        self.takes = takes

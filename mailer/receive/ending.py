@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailer.message.status import MailError
+from mailer.receive import lines
+from mailer.receive.filter.filter import FilterRefused
+from mailer.receive.replies import wire
 
 if TYPE_CHECKING:
     from mailer.receive.intake import Intake
@@ -44,6 +47,8 @@ async def end_of_message(
         transaction.finished = True
         return False
     session.where = given
+    if transaction.filtered:
+        return await _hand_over(session, transaction)
     queue_id = transaction.queue_id
     try:
         await transaction.writer.commit()
@@ -57,3 +62,28 @@ async def end_of_message(
     session.delivered()
     session.say(f"250 2.0.0 Ok: {size}queued as {queue_id}\r\n".encode())
     return True
+
+
+async def _hand_over(session: SmtpSession, transaction: Transaction) -> bool:
+    """The before-queue filter's word counts."""
+    try:
+        said, accepted = (await transaction.writer.commit()).text.split("\n"), True
+    except FilterRefused as refused:
+        said, accepted = refused.lines, False
+    session.service.log.info(
+        lines.handed_over(
+            "proxy-accept" if accepted else "proxy-reject",
+            "??".join(said),
+            transaction.envelope.sender,
+            transaction.first,
+            session.protocol,
+            session.client.helo,
+        )
+    )
+    if accepted:
+        session.delivered()
+        session.say(wire(said))
+        return True
+    transaction.writer = None
+    session.reset()
+    return session.refuse(*said)

@@ -32,6 +32,11 @@ class Intake:
         self._top: MessageTop | None = MessageTop(mailbox_lines)
         self._unfinished = 0  # octets since the last line end
         self.too_big = False
+        if transaction.filtered:
+            for field in transaction.envelope.prepend:
+                self._write(field + b"\r\n")
+            if session.forwarded:  # we are one of several filters
+                return
         if not session.header_source:
             session.header_source = service.received.source(session.client, _added(session))
         protocol = "UTF8SMTP" if transaction.envelope.smtputf8 else session.protocol

@@ -22,6 +22,7 @@ __all__ = [
     "discarded_keywords",
     "empty_chunk",
     "etrn_rejected",
+    "handed_over",
     "login",
     "login_failed",
     "no_command",
@@ -95,6 +96,16 @@ def rejected(
 ) -> str:
     """Addresses in internal form; ``sender`` is None outside a transaction."""
     line = f"{queue_id or 'NOQUEUE'}: {action}: {where} from {client}: {_UNPRINTABLE.sub(' ', text)};"
+    return line + _about(sender, recipient, protocol, helo)
+
+
+def handed_over(action: str, text: str, sender: str, recipient: str, protocol: str, helo: str) -> str:
+    """What a before-queue filter said in the end."""
+    return f"{action}: END-OF-MESSAGE: {_UNPRINTABLE.sub(' ', text)};{_about(sender, recipient, protocol, helo)}"
+
+
+def _about(sender: str | None, recipient: str, protocol: str, helo: str) -> str:
+    line = ""
     if sender is not None:
         line += f" from=<{quote(sender)}>"
     if recipient:

@@ -40,12 +40,13 @@ class ReceivedHeader:
         return f"Received: from {client.helo or client.name} ({client.name} [{literal}])\r\n{added}\t{self._by} with "
 
     def header(self, source: str, protocol: str, queue_id: str, recipient: str) -> bytes:
-        """:param recipient: the only recipient, in internal form, or ""."""
+        """:param queue_id: "" if the message does not come into our queue.
+        :param recipient: the only recipient, in internal form, or ""."""
         second = int(self._seconds())
         if second != self._second:
             self._second, self._date = second, mail_date(time.localtime(second))
         target = f"\r\n\tfor <{quote(recipient)}>; " if recipient else ";\r\n\t"
-        identity = queue_id if self._hide else f"{protocol} id {queue_id}"
+        identity = queue_id if self._hide else f"{protocol} id {queue_id}" if queue_id else protocol
         return encode(f"{source}{identity}{target}{self._date}\r\n")
 
 

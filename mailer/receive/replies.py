@@ -9,7 +9,7 @@ import re
 
 from mailer.message.status import Reply
 
-__all__ = ["OK", "OK_RECIPIENT", "OK_SENDER", "START_DATA", "reply_lines", "wire"]
+__all__ = ["OK", "OK_RECIPIENT", "OK_SENDER", "START_DATA", "reply_lines", "temporary", "wire"]
 
 OK = b"250 2.0.0 Ok\r\n"
 OK_SENDER = b"250 2.1.0 Ok\r\n"
@@ -23,6 +23,13 @@ def reply_lines(reply: Reply) -> list[str]:
     """The lines of a reply, each with its codes, without hyphens."""
     head = f"{reply.code} {reply.enhanced} " if reply.enhanced else f"{reply.code} "
     return [head + line for line in reply.text.split("\n")]
+
+
+def temporary(line: str) -> str:
+    """A reply line as soft_bounce has it: 5xx becomes 4xx, and a 5.y.z behind it 4.y.z."""
+    if not line.startswith("5"):
+        return line
+    return f"4{line[1:4]}{'4' if line[4:6] == '5.' else line[4:5]}{line[5:]}"
 
 
 def wire(lines: list[str]) -> bytes:

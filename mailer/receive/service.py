@@ -10,6 +10,7 @@ from typing import Any
 
 from mailer.interfaces.context import Context
 from mailer.receive.anvil import Anvil
+from mailer.receive.filter.filter import BeforeQueueFilter
 from mailer.receive.footer import RejectFooter
 from mailer.receive.keywords import EhloKeywords
 from mailer.receive.loginfailures import LoginFailures
@@ -103,13 +104,18 @@ class Service:
     def _read_protocol(self, context: Context) -> None:
         settings = context.settings
         filters = settings.smtpd_command_filter
+        self.delay_reject: bool = settings.smtpd_delay_reject
+        self.ipv6: bool = bool({"all", "ipv6"}.intersection(settings.inet_protocols))
+        self.soft_bounce: bool = settings.soft_bounce
         self.helo_required: bool = settings.smtpd_helo_required
         self.strict_envelopes: bool = settings.strict_rfc821_envelopes
         self.numeric_domains: bool = settings.resolve_numeric_domain
+        self.null_domain: bool = settings.resolve_null_domain
         self.smtputf8: bool = settings.smtputf8_enable
         self.strict_smtputf8: bool = settings.strict_smtputf8
         self.vrfy_disabled: bool = settings.disable_vrfy_command
-        self.open_early: bool = not settings.smtpd_delay_open_until_valid_rcpt
+        self.before_queue = BeforeQueueFilter(context) if settings.smtpd_proxy_filter else None
+        self.open_early: bool = not settings.smtpd_delay_open_until_valid_rcpt and self.before_queue is None
         self.command_filter = context.tables.maps(filters) if filters else None
         self.pipelining_forbidden: bool = settings.smtpd_forbid_unauth_pipelining
         self.bare_newline: str = settings.smtpd_forbid_bare_newline.lower()

@@ -20,7 +20,7 @@ from mailer.receive.authentication import Authentication, CannotServe
 from mailer.receive.commands.table import ORDER
 from mailer.receive.conversation import converse
 from mailer.receive.greeting import farewell, greet
-from mailer.receive.replies import reply_lines, wire
+from mailer.receive.replies import reply_lines, temporary, wire
 from mailer.receive.service import Service
 from mailer.receive.transaction import Transaction
 
@@ -174,10 +174,13 @@ class SmtpSession:
     def refuse(self, *texts: str) -> bool:
         """A negative reply, each argument a line with its codes. :return: False, for the command to return."""
         said = list(texts)
+        if self.service.soft_bounce:
+            said = [temporary(line) for line in said]
         if said[0].startswith(("421", "521")):
             self.closing = True
-        if self.service.footer:
-            said = self.service.footer.add(said, self._footer_attributes())
+        footer = self.service.footer
+        if footer:
+            said = footer.add(said, self._footer_attributes())
         octets = wire(said)
         if self.transcript is not None:
             self.transcript.refused(said[0])
@@ -272,5 +275,5 @@ class SmtpSession:
             "client_port": client.port,
             "helo_name": client.helo,
             "sender": transaction.envelope.sender if transaction is not None else "",
-            "recipient": transaction.sole if transaction is not None else "",
+            "recipient": transaction.first if transaction is not None else "",
         }

@@ -13,6 +13,7 @@ class Transaction:
     """``writer`` is the sink's (None: no recipient accepted yet); ``size`` the content so far, in octets.
 
     ``recipients`` counts the accepted ones; ``sole`` is the only one of them, "" when there are none or several.
+    ``first`` is the first of them. ``command`` is the client's MAIL. ``filtered``: the writer leads to the before-queue filter.
     ``intake``, ``after_cr`` and ``bare`` belong to BDAT, whose chunks come one by one.
     ``finished``: the message has been refused at its end, only RSET helps.
     """
@@ -20,8 +21,11 @@ class Transaction:
     __slots__ = (
         "after_cr",
         "bare",
+        "command",
         "envelope",
+        "filtered",
         "finished",
+        "first",
         "intake",
         "overshoot",
         "recipients",
@@ -35,7 +39,9 @@ class Transaction:
         self.writer: Any = None
         self.recipients = 0
         self.overshoot = 0
-        self.sole = ""
+        self.sole = self.first = ""
+        self.command = ""
+        self.filtered = False
         self.size = 0
         self.finished = False
         self.intake: Any = None
@@ -49,6 +55,7 @@ class Transaction:
     def accept(self, address: str) -> None:
         self.recipients += 1
         self.sole = address if self.recipients == 1 else ""
+        self.first = self.first or address
 
     def abort(self) -> None:
         if self.writer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from mailer.config.values import split_list
 from mailer.interfaces.table import IListedTable
 from mailer.tables.base import FixedTable
 from mailer.tables.text import braced, closing, valid
+
+_QUOTED = re.compile(r'"[^"]*"').sub
 
 __all__ = ["InlineTable", "members"]
 
@@ -57,9 +60,10 @@ class InlineTable(FixedTable):
         except ValueError as error:
             raise self._wrong(str(error)) from None
         key, equals, value = text.partition("=")
-        if not equals:
+        key = key.strip()
+        if not equals or " " in _QUOTED("", key).replace("\t", " "):
             raise self._wrong("missing '=' after attribute name")
-        return key.strip(), value.strip()
+        return key, value.strip()
 
     def _wrong(self, problem: str) -> ConfigError:
         return ConfigError(f'{problem}: "{self.name}"; need "inline:{{name=value...}}"')

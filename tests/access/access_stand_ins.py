@@ -26,7 +26,7 @@ def answer(coroutine: Any) -> Any:
 class World:
     """One service's Access with its settings, log and DNS. ``tls`` and ``login`` are the next session's."""
 
-    def __init__(self, zone: Any = None, record: Any = None, **settings: str) -> None:
+    def __init__(self, zone: Any = None, record: Any = None, plugins: Any = None, **settings: str) -> None:
         given = {
             "mydestination": "mail.example",
             "mynetworks": "127.0.0.0/8",
@@ -34,13 +34,14 @@ class World:
             "inet_protocols": "ipv4",
             "local_recipient_maps": "",
             "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
+            **({"smtpd_sasl_auth_enable": "yes"} if "smtpd_sasl_auth_enable" not in settings else {}),
             **settings,
         }
         self.dns = FakeResolver(zone or {})
         self.server = Server(given, self.dns, access=object())
         self.context = self.server.context
         self.log = self.server.log
-        self.access = real_access(self.context, record)
+        self.access = real_access(self.context, record, plugins)
 
     def session(self, sender: str = "a@example.org", login: str = "", tls: Any = None, **client: str) -> Session:
         known = {"address": ADDRESS, "helo": "client.example", "protocol": "ESMTP", **client}

@@ -45,7 +45,7 @@ class _Policy(StringTransport):
         self.protocol.dataReceived(f"action={answer}\n\n".encode())
 
 
-def _server(vector: Any, world: Any) -> Server:
+def memory_server(vector: Any, world: Any) -> Server:
     records = {**_HOSTS, **access_dialogue.read_zone(world.zone, FAILS)}
     settings = {
         "local_recipient_maps": "",
@@ -75,10 +75,10 @@ def test_dialogue(path: Path) -> None:
     fatal = [match[1] for match in map(_FATAL, vector.log) if match]
     if fatal:
         with pytest.raises(ConfigError) as caught:
-            _server(vector, world)
+            memory_server(vector, world)
         assert str(caught.value).startswith(fatal[0])
         return
-    server = _server(vector, world)
+    server = memory_server(vector, world)
     peer = server.connect(vector.client)
     for exchange in vector.exchanges:
         octets = peer.say(exchange.sent)

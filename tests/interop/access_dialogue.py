@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,10 @@ class NameServer(threading.Thread):
             message.rCode = dns.ESERVER
         else:
             payloads = [self._payload(kind, record) for record in records.get(kind, ())]
-            message.answers = [dns.RRHeader(name, query.type, payload=payload, ttl=60) for payload in payloads]
+            message.answers = [dns.RRHeader(name, query.type, payload=payload, ttl=0) for payload in payloads]
+        if not message.answers:  # not to be kept: the next vector may have other names
+            authority = dns.Record_SOA("ns.invalid", "nobody.invalid", minimum=0, ttl=0)
+            message.authority = [dns.RRHeader(name, dns.SOA, payload=authority, ttl=0)]
         return message.toStr()
 
     @staticmethod
@@ -171,6 +175,10 @@ class PolicyServer(threading.Thread):
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket) -> None:
+        with suppress(ConnectionError):
+            self._answer_all(peer)
+
+    def _answer_all(self, peer: socket.socket) -> None:
         buffer = b""
         while octets := peer.recv(65536):
             buffer += octets

@@ -214,9 +214,9 @@ class RealPostfix:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-_QUEUED = re.compile(r"(queued as |^)[0-9A-F]{9,12}\b")
+_QUEUED = re.compile(r"(queued as |^)[0-9A-F]{9,16}\b")
 _DATE = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [ 0-9]\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4} \(\w+\)")
-_RECEIVED_ID = re.compile(r"(\bid )[0-9A-F]{9,12}\b")
+_RECEIVED_ID = re.compile(r"(\bid )[0-9A-F]{9,16}\b")
 
 
 def anonymous(line: str) -> str:

@@ -107,11 +107,11 @@ class ListAccess:
         return self._verdict(self._settings.smtpd_end_of_data_restrictions, "END-OF-MESSAGE", "End-of-data")
 
 
-def real_access(context: Context, record: Any = None) -> Access:
+def real_access(context: Context, record: Any = None, plugins: Any = None) -> Access:
     """The access checks that ship."""
     settings = context.settings
     networks = AddressList(settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks"))
-    return Access(context, Addressing(context), networks, record)
+    return Access(context, Addressing(context), networks, record, plugins)
 
 
 @implementer(IMessageWriter)

@@ -51,7 +51,7 @@ class PermitSaslAuthenticated(_PermitClient):
     name = "permit_sasl_authenticated"
 
     async def permitted(self, state: Evaluation) -> bool:
-        return bool(state.session.client.sasl_username)
+        return bool(state.session.client.sasl_username) and self.environment.settings.smtpd_sasl_auth_enable
 
 
 class RejectUnknownClientHostname(Restriction):

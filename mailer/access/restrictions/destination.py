@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailer.access.addresses import authorized, unlisted_recipient, unlisted_sender
 from mailer.access.evaluation import Evaluation, target_of
-from mailer.access.restriction import Restriction
+from mailer.access.restriction import Environment, Restriction
 from mailer.access.subjects import RECIPIENT_STAGE, sender_of
 from mailer.access.verdict import Verdict, refuse
 
@@ -64,8 +64,12 @@ class CheckRelayDomains(RejectUnauthDestination):
 class RejectUnlistedRecipient(Restriction):
     name = "reject_unlisted_recipient"
 
+    def __init__(self, environment: Environment, argument: str = "") -> None:
+        super().__init__(environment, argument)
+        self._off = "no_unknown_recipient_checks" in environment.settings.receive_override_options
+
     async def check(self, state: Evaluation) -> Verdict | None:
-        if not state.session.recipient:
+        if self._off or not state.session.recipient:
             return None
         state.recipient_checked = state.recipient_checked or not state.warning
         reply = await unlisted_recipient(self.environment, state.session.recipient)

@@ -63,13 +63,16 @@ class _NameAccess(TableRestriction):
         return None if found is None else await self.act(state, found, name, self.subject.stage)
 
 
-class CheckReverseClientHostnameAccess(_NameAccess):
+class CheckReverseClientHostnameAccess(TableRestriction):
     name = "check_reverse_client_hostname_access"
-    subject = REVERSE_CLIENT
 
     async def check(self, state: Evaluation) -> Verdict | None:
-        verdict = await super().check(state)
-        return forbid_permission(state, self.name, verdict, state.session.client.reverse_name)
+        client = state.session.client
+        found = await self.table.host(client.reverse_name, client.address)
+        if found is None:
+            return None
+        verdict = await self.act(state, found, client.reverse_name, REVERSE_CLIENT.stage)
+        return forbid_permission(state, self.name, verdict, client.reverse_name)
 
 
 class CheckHeloAccess(_NameAccess):

@@ -32,8 +32,8 @@ def refusal_first(session: SmtpSession, command: str, argument: str, granted: bo
     return ""
 
 
-def read_attributes(command: str, argument: str, known: frozenset[str]) -> list[tuple[str, str]]:
-    """:raise BadAttribute: one of them is wrong."""
+def read_attributes(command: str, argument: str, known: frozenset[str], ipv6: bool) -> list[tuple[str, str]]:
+    """:param ipv6: whether an IPv6 address is one (inet_protocols). :raise BadAttribute: one of them is wrong."""
     pairs = []
     for word in argument.split():
         name, _, value = word.partition("=")
@@ -45,10 +45,13 @@ def read_attributes(command: str, argument: str, known: frozenset[str]) -> list[
         try:
             value = decode_xtext(value)
         except ValueError:
-            raise BadAttribute(f"501 5.5.4 Bad attribute value syntax: {value}") from None
+            raise BadAttribute(f"501 5.5.4 Bad {name} syntax: {value}") from None
         if name not in known:
             raise BadAttribute(f"501 5.5.4 Bad {command} attribute name: {word.partition('=')[0]}")
-        pairs.append((name, checked(name, value)))
+        read = checked(name, value)
+        if not ipv6 and name in ("ADDR", "DESTADDR") and ":" in read:
+            raise BadAttribute(f"501 5.5.4 Bad {name} syntax: {value}")
+        pairs.append((name, read))
     return pairs
 
 
@@ -83,7 +86,12 @@ def _protocol(value: str) -> str | None:
     return value.upper() if value.upper() in ("SMTP", "ESMTP") else None
 
 
+def _source(value: str) -> str | None:
+    return value.upper() if value.upper() in ("LOCAL", "REMOTE") else None
+
+
 _CHECKS = {
+    "SOURCE": _source,
     "NAME": _name,
     "REVERSE_NAME": _name,
     "ADDR": _address,

@@ -12,6 +12,7 @@ from mailer.net.server import ServerConnection
 from mailer.receive import lines
 from mailer.receive.commands.command import Command
 from mailer.receive.ending import end_of_message
+from mailer.receive.filter.filter import FilterRefused
 from mailer.receive.intake import Intake
 from mailer.receive.replies import reply_lines
 
@@ -72,6 +73,11 @@ class Bdat(Command):
             if reply is not None:
                 session.log_rejection(reply_lines(reply)[0])
                 return reply_lines(reply)
+            if transaction.filtered:
+                try:
+                    await transaction.writer.command("DATA", 3)
+                except FilterRefused as refused:
+                    return refused.lines
         return []
 
     async def _receive(self, session: SmtpSession, transaction: Transaction, count: int, last: bool) -> bool:

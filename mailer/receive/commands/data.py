@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailer.net.server import Lost, TimedOut
 from mailer.receive.commands.command import Command
 from mailer.receive.ending import end_of_message
+from mailer.receive.filter.filter import FilterRefused
 from mailer.receive.intake import Intake
 from mailer.receive.replies import START_DATA
 
@@ -34,6 +35,11 @@ class Data(Command):
         reply = await session.check(session.service.access.data(session.state))
         if reply is not None:
             return session.reject(reply)
+        if transaction.filtered:
+            try:
+                await transaction.writer.command(line, 3)
+            except FilterRefused as refused:
+                return session.refuse(*refused.lines)
         session.say(START_DATA)
         return await self._receive(session)
 

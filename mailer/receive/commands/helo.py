@@ -35,7 +35,9 @@ class _Greeting(Command):
     async def _accept(self, session: SmtpSession, argument: str, protocol: str) -> bool:
         name = _neutral(argument, session.service.smtputf8)
         before = session.client, session.protocol
-        session.set_helo(name, protocol if session.protocol == "SMTP" else session.protocol)
+        # Checks at once see the name as it came; delayed ones what is left of it.
+        given = name if session.service.delay_reject else " ".join(argument.split())
+        session.set_helo(given, protocol if session.protocol == "SMTP" else session.protocol)
         session.protocol = before[1]  # the log shows the protocol spoken so far
         session.state.protocol_state = self.name
         reply = await session.check(session.service.access.helo(session.state))
@@ -44,6 +46,8 @@ class _Greeting(Command):
             session.set_client(before[0])
             return False
         session.protocol = session.client.protocol
+        if given != name:
+            session.set_helo(name, session.protocol)
         session.reset()
         return True
 

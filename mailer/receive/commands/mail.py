@@ -51,7 +51,9 @@ class Mail(Command):
         )
         refusal = self._read_parameters(session, envelope, parameters) if parameters else ""
         try:
-            envelope.sender = parse_path(path, service.strict_envelopes, service.numeric_domains, envelope.smtputf8)
+            envelope.sender = parse_path(
+                path, service.strict_envelopes, service.numeric_domains, envelope.smtputf8, service.null_domain
+            )
         except PathError:
             service.log.warning(lines.bad_address(session.printable, "MAIL", path))
             return session.refuse(_BAD_SENDER)
@@ -59,9 +61,9 @@ class Mail(Command):
             return session.refuse(refusal)
         if envelope.verp and not envelope.sender:
             return session.refuse("503 5.5.4 Error: XVERP requires non-null sender")
-        return await self._take(session, envelope)
+        return await self._take(session, envelope, line)
 
-    async def _take(self, session: SmtpSession, envelope: Envelope) -> bool:
+    async def _take(self, session: SmtpSession, envelope: Envelope, line: str) -> bool:
         service = session.service
         if service.strict_smtputf8 and not envelope.smtputf8 and not envelope.sender.isascii():
             return session.refuse("553 5.6.7 Must declare SMTPUTF8 to send unicode address")
@@ -73,6 +75,7 @@ class Mail(Command):
                 return session.refuse("451 4.3.0 Temporary lookup error")
         envelope.context = session.context
         transaction = Transaction(envelope)
+        transaction.command = line
         session.begin(transaction)
         session.state.protocol_state = "MAIL"
         reply = await session.check(service.access.mail(session.state))

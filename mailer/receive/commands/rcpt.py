@@ -8,7 +8,8 @@ from mailer.message.envelope import Notify, Recipient
 from mailer.message.status import MailError
 from mailer.receive import lines
 from mailer.receive.commands.command import Command
-from mailer.receive.opening import open_message
+from mailer.receive.filter.filter import FilterRefused
+from mailer.receive.opening import open_filter, open_message
 from mailer.receive.replies import OK_RECIPIENT
 from mailer.wire.smtp.command import BadWord, parse_notify, parse_orcpt, path_words
 from mailer.wire.smtp.path import PathError, parse_path
@@ -44,7 +45,7 @@ class Rcpt(Command):
             return False
         utf8 = transaction.envelope.smtputf8
         try:
-            address = parse_path(path, service.strict_envelopes, service.numeric_domains, utf8)
+            address = parse_path(path, service.strict_envelopes, service.numeric_domains, utf8, service.null_domain)
         except PathError:
             address = ""
         if not address:
@@ -60,14 +61,20 @@ class Rcpt(Command):
             session.refuse(_TOO_MANY)
             transaction.overshoot += 1
             return transaction.overshoot <= service.overshoot_limit
-        return await self._take(session, transaction, recipient)
+        return await self._take(session, transaction, recipient, line)
 
-    async def _take(self, session: SmtpSession, transaction: Transaction, recipient: Recipient) -> bool:
+    async def _take(self, session: SmtpSession, transaction: Transaction, recipient: Recipient, line: str) -> bool:
         state = session.state
         state.protocol_state = "RCPT"
         state.recipient = recipient.address
         reply = await session.check(session.service.access.rcpt(state))
-        if reply is None and transaction.writer is None:
+        if session.service.before_queue is not None and reply is None:
+            try:
+                await self._tell_filter(session, transaction, line)
+            except FilterRefused as refused:
+                state.recipient = transaction.sole
+                return session.refuse(*refused.lines)
+        elif reply is None and transaction.writer is None:
             try:
                 open_message(session, transaction)
             except MailError as error:
@@ -83,6 +90,12 @@ class Rcpt(Command):
         state.recipient_count = transaction.recipients
         session.say(OK_RECIPIENT)
         return True
+
+    @staticmethod
+    async def _tell_filter(session: SmtpSession, transaction: Transaction, line: str) -> None:
+        if transaction.writer is None:
+            await open_filter(session, transaction)
+        await transaction.writer.command(line, 2)
 
     async def _rate_allowed(self, session: SmtpSession) -> bool:
         service, address = session.service, session.client.address

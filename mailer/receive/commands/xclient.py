@@ -40,7 +40,7 @@ class Xclient(Command):
         if refusal:
             return session.refuse(refusal)
         try:
-            attributes = read_attributes(self.name, argument, _KNOWN)
+            attributes = read_attributes(self.name, argument, _KNOWN, session.service.ipv6)
         except BadAttribute as error:
             return session.refuse(error.args[0])
         if session.sasl is not None and not any(name == "LOGIN" for name, _ in attributes):

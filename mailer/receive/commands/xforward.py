@@ -25,7 +25,7 @@ class Xforward(Command):
         if refusal:
             return session.refuse(refusal)
         try:
-            attributes = read_attributes(self.name, argument, _KNOWN)
+            attributes = read_attributes(self.name, argument, _KNOWN, session.service.ipv6)
         except BadAttribute as error:
             return session.refuse(error.args[0])
         known = dict(session.forwarded or {})

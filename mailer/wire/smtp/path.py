@@ -42,12 +42,15 @@ _LABEL = re.compile(
 ).fullmatch
 
 
-def parse_path(text: str, strict: bool = False, numeric: bool = False, utf8: bool = False) -> str:
+def parse_path(
+    text: str, strict: bool = False, numeric: bool = False, utf8: bool = False, null_domain: bool = False
+) -> str:
     """The address in ``text``, "" for the null path.
 
     :param strict: strict_rfc821_envelopes.
     :param numeric: resolve_numeric_domain: ``user@1.2.3.4`` passes.
     :param utf8: the client has declared SMTPUTF8, so the domain may have other letters.
+    :param null_domain: resolve_null_domain: ``user@`` passes.
     :raise PathError: not one address, or its domain cannot be one.
     """
     ordinary = _ORDINARY(text)
@@ -61,6 +64,8 @@ def parse_path(text: str, strict: bool = False, numeric: bool = False, utf8: boo
     if len(addresses) > 1:
         raise PathError(text)
     address = addresses[0] if addresses else ""
+    if null_domain and address.endswith("@"):
+        return address
     if "@" in address and not _valid_domain(address, strict, numeric, utf8):
         raise PathError(text)
     return address
