@@ -111,7 +111,7 @@ def real_access(context: Context, record: Any = None, plugins: Any = None) -> Ac
     """The access checks that ship."""
     settings = context.settings
     networks = AddressList(settings.mynetworks, context, "mynetworks", matches_subdomains(settings, "mynetworks"))
-    return Access(context, Addressing(context), networks, record, plugins)
+    return Access(context, Addressing(context), networks, record, plugins=plugins)
 
 
 @implementer(IMessageWriter)
