@@ -45,7 +45,9 @@ class ClientConnection(Protocol):
     :param closed: called once, with this object, when the connection is gone or of no more use.
     :param remark: called with replies that are worth a remark (``Event.REMARK``).
 
-    ``idle_limit`` is how long the connection may wait for something to do before it says QUIT by itself.
+    With ``per_request`` a limit is for all of a request's sending, or of a reply's coming, instead of for each piece of it;
+    content then adds a second for each ``data_rate`` octets, up to the limit. ``idle_limit`` is how long the connection may wait for something to do before it says QUIT by
+    itself.
     """
 
     transport: Any
@@ -62,6 +64,8 @@ class ClientConnection(Protocol):
         self.deadline = NEVER
         self.idle_limit = NEVER
         self.wait_for_quit = False
+        self.per_request = False
+        self.data_rate = 0
         self.connected_at = 0.0
         self.remark = remark
         self._leaving = False
@@ -165,6 +169,7 @@ class ClientConnection(Protocol):
             data = self._decrypt(self._layer, data)
             if not data:
                 return
+        replies = self.conversation.replies
         try:
             events = self.conversation.feed(data)
         except MailError:
@@ -172,7 +177,8 @@ class ClientConnection(Protocol):
             self._dispatch(self.conversation.fail(Failure.LOCAL))
             self.abort()
             return
-        self._flush()
+        if not self.per_request or self.conversation.replies != replies:
+            self._flush()
         if events:
             self._dispatch(events)
         if self._leaving:
@@ -237,7 +243,8 @@ class ClientConnection(Protocol):
     def resumeProducing(self) -> None:
         paused, self._paused = self._paused, None
         if paused is not None:
-            self._renew()
+            if not (self.per_request and self.conversation.step is Step.BODY):
+                self._renew()
             paused.callback(None)
 
     def stopProducing(self) -> None:
@@ -271,13 +278,16 @@ class ClientConnection(Protocol):
         return waiting
 
     def _flush(self) -> None:
+        self._put()
+        self._renew()
+
+    def _put(self) -> None:
         data = self.conversation.take()
         if data:
             if self._layer is None:
                 send(self.transport, data)
             else:
                 self._encrypt(self._layer, data)
-        self._renew()
 
     def _encrypt(self, layer: TlsLayer, data: bytes) -> None:
         try:
@@ -291,6 +301,11 @@ class ClientConnection(Protocol):
         """A step forward: the time limit starts anew."""
         step = Step.STARTTLS if self._shaking is not None else self.conversation.step
         self.deadline = self._sweep.seconds() + (self.idle_limit if step is None else self._limits[step])
+
+    def _extend(self, octets: int) -> None:
+        """Content goes out: more time, as much as it is worth."""
+        latest = self._sweep.seconds() + self._limits[Step.BODY]
+        self.deadline = min(self.deadline + octets / max(self.data_rate, 1), latest)
 
     def _dispatch(self, events: list[tuple[Event, Any]]) -> None:
         for event, subject in events:
@@ -344,7 +359,11 @@ class ClientConnection(Protocol):
                 if transaction.failure is not None:
                     return
                 self.conversation.body(chunk)
-                self._flush()
+                if self.per_request:
+                    self._put()
+                    self._extend(len(chunk))
+                else:
+                    self._flush()
                 if self._paused is not None:
                     await self._paused
             if transaction.failure is None:

@@ -164,6 +164,47 @@ def test_each_reply_starts_the_time_limit_anew():
     assert rig.result(rig.connection.deliver(message()), 40)[0].failure is None
 
 
+@pytest.mark.parametrize(("per_request", "failure"), [(False, None), (True, Failure.TIMEOUT)])
+def test_a_reply_that_trickles_in(per_request, failure):
+    """smtp_per_request_deadline: the limit is the whole reply's, not that of each piece."""
+    rig = Rig(Script(MAIL=HANG)).hello()
+    rig.connection.per_request = per_request
+    got = []
+    rig.connection.deliver(message(last=True)).addBoth(got.append)
+    rig.network.settle()
+    for octets in (b"250-a\r\n", b"250-b\r\n", b"250 c\r\n"):
+        rig.network.advance(6)
+        if not got:
+            rig.connection.dataReceived(octets)
+            rig.network.settle()
+    assert bool(got) is (failure is not None)
+    if got:
+        assert (got[0].failure, got[0].step) == (failure, Step.MAIL)
+
+
+@pytest.mark.parametrize(("size", "failure"), [(100, Failure.TIMEOUT), (4000, None)])
+def test_content_has_to_flow_at_some_rate(size, failure):
+    """smtp_min_data_rate: content of 4000 octets in 12 seconds is enough for 1000 a second, as each piece adds its worth."""
+    rig = Rig().hello()
+    rig.connection.per_request, rig.connection.data_rate = True, 1000
+    waits = [Deferred() for _ in range(3)]
+
+    async def content():
+        for wait in waits:
+            yield b"x" * (size - 2) + b"\r\n"
+            await wait
+
+    got = []
+    rig.connection.deliver(message(None), content()).addBoth(got.append)
+    rig.network.settle()
+    for wait in waits:
+        rig.network.advance(4)
+        rig.network.settle()
+        wait.callback(None)
+        rig.network.settle()
+    assert got and got[0].failure is failure
+
+
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "DOT"])
 def test_a_connection_lost_at_each_step(verb):
     rig = Rig(Script(**{verb: DROP})).hello()

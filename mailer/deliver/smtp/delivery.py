@@ -47,6 +47,7 @@ class Delivery:
         self._desk = desk
         self._parameters = desk.parameters
         self._request = request
+        self._outcomes = outcomes
         self._tally = Tally(request, outcomes, desk.log, desk.parameters, desk.flags.final)
         self._final_nexthop = False
         self._broken = False  # a kept session broke off, so its server may be called again
@@ -104,11 +105,22 @@ class Delivery:
         if not self._tally.left:
             return
         route = await self._route(destination)
+        if self._desk.best_mx is not None and await self._passed_on(route):
+            return
         if route.reason is not None:
             self._tally.why = route.reason
         if route.is_mx or (not route.addresses and route.reason is not None and route.reason.loop):
             self._final_nexthop = True
         await self._servers(destination, key, route.addresses, visited)
+
+    async def _passed_on(self, route: Route) -> bool:
+        """Whether another transport takes mail that would come back to ourselves (best_mx_transport)."""
+        if route.addresses or route.reason is None or route.reason.status != LOOP_STATUS:
+            return False
+        passed: bool = await self._desk.best_mx.deliver(self._request, self._tally.left, self._outcomes)
+        if passed:
+            self._tally.left = []
+        return passed
 
     async def _route(self, destination: Destination) -> Route:
         if destination.path:

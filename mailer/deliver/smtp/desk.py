@@ -67,6 +67,7 @@ class Desk:
         reply_filter: Any = None,
         directory: str = "",
         outgoing: Outgoing | None = None,
+        best_mx: Any = None,
     ) -> None:
         self.parameters = parameters
         self.seconds = seconds
@@ -83,6 +84,7 @@ class Desk:
         self._callers = callers or reactor
         self._filters = filters
         self.outgoing = outgoing
+        self.best_mx = best_mx
         self._directory = directory
         self._reply_filter = reply_filter
         self._sweep = Sweep(reactor)
@@ -126,6 +128,8 @@ class Desk:
         conversation = Conversation(parameters.lmtp, parameters.reply_limit, rewrite)
         connection = ClientConnection(conversation, parameters.limits, self._sweep, self.pool.forget)
         connection.idle_limit = parameters.cache_time_limit
+        connection.per_request = parameters.per_request_deadline
+        connection.data_rate = parameters.min_data_rate
         connection.wait_for_quit = not parameters.skip_quit_response
         session = Session(connection, address.host, address.address, destination.port, key)
         session.started = self._reactor.seconds()

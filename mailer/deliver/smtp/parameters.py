@@ -30,6 +30,7 @@ class ClientParameters:
     helo_name: str = "localhost"
     port: str = "smtp"
     relayhost: str = ""
+    best_mx: str = ""
     fallback_relay: tuple[str, ...] = ()
     soft_bounce: bool = False
     # Finding hosts.
@@ -49,6 +50,8 @@ class ClientParameters:
     bind_address: str = ""
     bind_address6: str = ""
     bind_address_enforce: bool = False
+    per_request_deadline: bool = False
+    min_data_rate: int = 500
     limits: Mapping[Step, float] = field(default_factory=lambda: dict(_SECONDS))
     # Talking.
     always_send_ehlo: bool = True
@@ -84,6 +87,7 @@ def _shared(settings: Any) -> dict[str, Any]:
     return {
         "myhostname": settings.myhostname,
         "relayhost": settings.relayhost,
+        "best_mx": settings.best_mx_transport,
         "soft_bounce": settings.soft_bounce,
         "inet_protocols": _protocols(settings.inet_protocols),
         "ignore_mx_lookup_error": settings.ignore_mx_lookup_error,
@@ -124,6 +128,8 @@ def smtp_parameters(settings: Any) -> ClientParameters:
         mx_address_limit=settings.smtp_mx_address_limit,
         mx_session_limit=settings.smtp_mx_session_limit,
         connect_timeout=settings.smtp_connect_timeout,
+        per_request_deadline=settings.smtp_per_request_deadline,
+        min_data_rate=settings.smtp_min_data_rate,
         bind_address=settings.smtp_bind_address,
         bind_address6=settings.smtp_bind_address6,
         bind_address_enforce=settings.smtp_bind_address_enforce,
@@ -180,6 +186,8 @@ def lmtp_parameters(settings: Any) -> ClientParameters:
         mx_address_limit=settings.lmtp_mx_address_limit,
         mx_session_limit=settings.lmtp_mx_session_limit,
         connect_timeout=settings.lmtp_connect_timeout,
+        per_request_deadline=settings.lmtp_per_request_deadline,
+        min_data_rate=settings.lmtp_min_data_rate,
         bind_address=settings.lmtp_bind_address,
         bind_address6=settings.lmtp_bind_address6,
         bind_address_enforce=settings.lmtp_bind_address_enforce,

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from mailer.addressing.service import build_mapper
 from mailer.config.errors import ConfigError
+from mailer.deliver.smtp.bestmx import BestMx
 from mailer.deliver.smtp.delivery import Delivery
 from mailer.deliver.smtp.desk import Desk
 from mailer.deliver.smtp.destination import known_ports
@@ -95,6 +96,7 @@ def _build(
         reply_filter=maps(parameters.reply_filter),
         directory=context.queue_directory,
         outgoing=_outgoing(changes, context) if changes else None,
+        best_mx=BestMx(parameters.best_mx, context.transports, context.log) if parameters.best_mx else None,
     )
     name = "lmtp_delivery_status_filter" if parameters.lmtp else "smtp_delivery_status_filter"
     return filtered(SmtpTransport(desk), parameters.delivery_status_filter, name, context)

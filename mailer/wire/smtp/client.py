@@ -117,16 +117,18 @@ class Conversation:
     :param limit: the longest reply that is kept, in octets.
     :param rewrite: gives the line to be read in place of one that came; what it raises leaves ``feed``.
 
+    ``replies`` counts the replies that were expected and came.
     ``pipelining`` is set by the owner when the server offers it. ``usable`` turns False when nothing more can be said:
     after a failure, or QUIT; ``failure`` then tells why, if it was no orderly end. ``welcome`` turns False as soon as the
     server has said 421: it may be about to close, so no further message should be tried here.
     """
 
-    __slots__ = ("lmtp", "usable", "welcome", "pipelining", "failure", "_leaving", "_parser", "_out", "_pending",
+    __slots__ = ("lmtp", "replies", "usable", "welcome", "pipelining", "failure", "_leaving", "_parser", "_out", "_pending",
                  "_expected", "_current", "_events", "_waiting")  # fmt: skip
 
     def __init__(self, lmtp: bool = False, limit: int = 2048, rewrite: Callable[[bytes], bytes] | None = None) -> None:
         self.lmtp = lmtp
+        self.replies = 0
         self.usable = True
         self.welcome = True
         self.pipelining = False
@@ -243,6 +245,7 @@ class Conversation:
             self.usable = False
             self._events.append((Event.CLOSED, None))
             return
+        self.replies += 1
         step, transaction = self._expected.popleft()
         if transaction is None:
             self._plain_reply(step, reply)
