@@ -46,8 +46,8 @@ class ClientConnection(Protocol):
     :param remark: called with replies that are worth a remark (``Event.REMARK``).
 
     With ``per_request`` a limit is for all of a request's sending, or of a reply's coming, instead of for each piece of it;
-    content then adds a second for each ``data_rate`` octets, up to the limit. ``idle_limit`` is how long the connection may wait for something to do before it says QUIT by
-    itself.
+    content then adds a second for each ``data_rate`` octets, up to the limit.
+    ``idle_limit`` is how long the connection may wait for something to do before it says QUIT by itself.
     """
 
     transport: Any
