@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from mailer.commands.instance import default_config_directory
 from mailer.commands.postconf_change import change_entries, change_fields, change_main, change_overrides
-from mailer.commands.postconf_features import show_locks, show_tables, show_templates, show_tls
+from mailer.commands.postconf_features import show_locks, show_sasl, show_tables, show_templates, show_tls
 from mailer.commands.postconf_master import show_entries, show_fields, show_overrides
 from mailer.commands.postconf_show import CLASSES, Look, show_parameters
 from mailer.commands.postconf_source import Fatal, Source, fatal
@@ -131,7 +131,8 @@ def _show(source: Source, subject: str, options: set[str], words: list[str], cla
     out: Callable[[str], None] = print
     look = Look(options)
     if subject in "aA":
-        return 0  # there are no SASL plug-ins
+        show_sasl(subject == "a", out)
+        return 0
     if subject == "l":
         show_locks(out)
     elif subject == "m":

@@ -14,7 +14,7 @@ from mailer.config.errors import ConfigError
 if TYPE_CHECKING:
     from mailer.report.templates import Template
 
-__all__ = ["show_locks", "show_tables", "show_templates", "show_tls"]
+__all__ = ["show_locks", "show_sasl", "show_tables", "show_templates", "show_tls"]
 
 _LOCKS = ("flock", "fcntl", "dotlock")
 _PUBLIC_KEYS = ("dsa", "ecdsa", "rsa")
@@ -33,6 +33,21 @@ def show_tables(out: Callable[[str], None]) -> None:
     from mailer.plugins.registry import installed
 
     registry = installed(ITableFactory, "table type")
+    for problem in registry.problems:
+        warn(problem)
+    for name in registry.names():
+        out(name)
+
+
+def show_sasl(server: bool, out: Callable[[str], None]) -> None:
+    """-a: the values of smtpd_sasl_type; -A: those of smtp_sasl_type, whose mechanisms are built in whatever it says."""
+    from mailer.interfaces.sasl import ISaslServerFactory
+    from mailer.plugins.registry import installed
+
+    if not server:
+        out("cyrus")
+        return
+    registry = installed(ISaslServerFactory, "SASL server type")
     for problem in registry.problems:
         warn(problem)
     for name in registry.names():
