@@ -146,7 +146,7 @@ class DovecotServer:
         self._log = context.log
         self._host, self._port = _parse(where)
         if not self._port:
-            self._host = os.path.join(context.settings.queue_directory, self._host)
+            self._host = os.path.join(context.queue_directory, self._host)
         self._connection: _Connection | None = None
         self._calls: list[Deferred[None]] | None = None  # those who wait for the connection being made
         self._random = random

@@ -13,13 +13,16 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 
 from mailer.sasl.client_prepare import prepared
 from mailer.sasl.scramserver import ScramKeys, parse_keys
 
-__all__ = ["BadStored", "clear_text", "matches", "scram_keys"]
+__all__ = ["BadStored", "clear_text", "matches", "preload", "scram_keys"]
 
 _LONGEST = 4096
+_LIBRARIES = ("bcrypt", "argon2", "argon2.exceptions", "passlib.handlers.sha2_crypt", "passlib.hash")
 _MOST_ROUNDS = 10_000_000
 _SCHEME = re.compile(r"\{([A-Za-z0-9_.-]+)\}(.*)", re.DOTALL).fullmatch
 _CLEAR = ("PLAIN", "CLEAR", "CLEARTEXT")
@@ -27,6 +30,13 @@ _CLEAR = ("PLAIN", "CLEAR", "CLEARTEXT")
 
 class BadStored(ValueError):
     """The stored value cannot be used; the text says why and does not repeat it."""
+
+
+def preload() -> None:
+    """Import what is installed of the libraries: after a chroot it would be too late."""
+    for name in _LIBRARIES:
+        with suppress(ImportError):
+            import_module(name)
 
 
 def matches(stored: str, password: bytes) -> bool:

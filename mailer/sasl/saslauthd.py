@@ -79,7 +79,7 @@ class SaslauthdClient:
 
     def __init__(self, path: str, context: Context) -> None:
         self._reactor = context.reactor
-        self._path = os.path.join(context.settings.queue_directory, path or _SOCKET)
+        self._path = os.path.join(context.queue_directory, path or _SOCKET)
         self._under_way = 0
 
     async def verify(self, user: str, password: bytes, service: str, realm: str) -> bool:

@@ -18,7 +18,7 @@ from mailer.interfaces.sasl import ISaslServer
 from mailer.message.sasl import Login, Mechanism, SaslPeer, SaslRefused
 from mailer.message.status import TemporaryError
 from mailer.sasl.challenge import CramMd5
-from mailer.sasl.passwords import BadStored, clear_text, matches, scram_keys
+from mailer.sasl.passwords import BadStored, clear_text, matches, preload, scram_keys
 from mailer.sasl.plaintext import WRONG, Plaintext, canonical
 from mailer.sasl.scramserver import Scram, ScramKeys, keys_from_password
 from mailer.sasl.threads import Threads
@@ -46,6 +46,7 @@ class TableServer:
             raise ConfigError(f"smtpd_sasl_path: type:name of a lookup table expected, not `{argument}'")
         self._tables = context.tables.maps(tables, "smtpd_sasl_path")
         self._mechanisms = (*(_OPTIONAL[word.lower()] for word in optional), *_PLAINTEXT)
+        preload()
         self._log = context.log
         self._threads = Threads(context.reactor)
         self._plaintext = Plaintext(self._verify, self._remark)

@@ -40,7 +40,7 @@ class World:
             reactor=self.network,
             dns=FakeResolver(zone or {}),
             log=self.log,
-            settings=SimpleNamespace(queue_directory="/q"),
+            queue_directory="/q",
         )
         numbers = iter(range(1, 100))
         self.server = DovecotServer(where, context, lambda count: next(numbers).to_bytes(count, "big"))
