@@ -17,6 +17,8 @@ from mailer.message.status import TemporaryError
 __all__ = ["EXPANSION_ERROR", "Mapper", "append_extension"]
 
 _CANONICAL_LIMIT = 10
+#: header_address_token_limit is for what strangers write; a table's list has to be read to its end.
+_MOST_TOKENS = 100_000_000
 _REFUSED = "message not accepted, try again later"
 #: The enhanced code of an expansion that hit a limit.
 EXPANSION_ERROR = "4.6.0"
@@ -67,7 +69,7 @@ class Mapper:
             value = f"{_local(address)}{value}"
             return [self._completion.rewrite(value)]
         results = []
-        for result in parse(value).addresses:
+        for result in parse(value, _MOST_TOKENS).addresses:
             self._completion.rewrite_header(result)
             results.append(append_extension(result.internal, extension) if propagate and extension else result.internal)
         return results

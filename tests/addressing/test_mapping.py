@@ -48,6 +48,13 @@ def test_a_bomb_of_aliases_is_bounded():
         answer(service.expand("a0@x.example"))
 
 
+def test_a_long_list_is_read_to_its_end():
+    members = [f"user{number}@x.example" for number in range(5000)]
+    table = f"inline:{{ {{ all@x.example={','.join(members)} }} }}"
+    settings = f"virtual_alias_expansion_limit = 10000\nvirtual_alias_maps = {table}\n"
+    assert answer(addressing(settings).expand("all@x.example")) == members
+
+
 def test_masquerading():
     masquerade = Masquerade(["!keep.a.example", "A.example"], ["root"])
     assert masquerade.apply("u@h.a.example") == "u@a.example"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -251,5 +252,6 @@ def _explained(reason: Failure) -> str:
     entries = error.args[0] if error.args else None
     if isinstance(entries, list) and entries:  # OpenSSL's own complaints
         return "TLS: " + "; ".join(str(entry[-1]) for entry in entries if isinstance(entry, tuple))
-    text = str(error)
-    return text.rstrip(".") if text else type(error).__name__
+    if isinstance(error, (ConnectionDone, ConnectionLost)):
+        return "the server ended the connection"
+    return str(error).rstrip(".") or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mailer.tables.ldap.ber import Malformed, boolean, children, enumerated, header, integer, octets, packed
 from mailer.tables.text import octets as to_octets
@@ -64,10 +65,12 @@ class Search:
         )
 
 
+@lru_cache(1000)
 def _limits(scope: int, dereference: int, size: int, time: int) -> bytes:
     return enumerated(scope) + enumerated(dereference) + integer(size) + integer(time) + boolean(False)
 
 
+@lru_cache(1000)
 def _attributes(names: tuple[str, ...]) -> bytes:
     return packed(0x30, b"".join(octets(to_octets(name)) for name in names))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -17,6 +18,9 @@ __all__ = ["DirectoryServer"]
 
 #: Answers outstanding on every connection from which on one more connection is opened.
 _BUSY = 8
+#: Answers outstanding on one connection at most; further requests wait. OpenLDAP's slapd ends a connection on which more
+#: than a hundred wait (conn_max_pending).
+_WINDOW = 48
 
 
 class DirectoryServer:
@@ -31,24 +35,29 @@ class DirectoryServer:
         self._reactor = context.reactor
         self._open: list[Connection] = []
         self._opening: Flights[Connection] = Flights()
+        self._line: deque[Deferred[None]] = deque()
         self._closed = False
 
     async def ask(self, operation: bytes, controls: bytes = b"") -> Reply:
         """:raise ServerAway: it does not answer. :raise Away: this request was not answered in time."""
+        again = True
         while True:
-            connection, fresh = await self._connection()
-            self.asked += 1
             try:
+                connection = await self._connection()
+                self.asked += 1
                 return await self._answer(connection, operation, controls)
             except ConnectionGone as error:
                 # A server may end a connection that was idle; a new one will tell whether it is still there.
-                if fresh or error.hung:
+                if not again or error.hung:
                     raise ServerAway(str(error)) from None
+                again = False
+            finally:
+                self._next_in_line()
 
     async def probe(self) -> None:
         """:raise ServerAway: it does not answer within the time for opening a connection."""
         try:
-            connection, _ = await self._connection()
+            connection = await self._connection()
             limit = self._access.connect
             await connection.ask(SIGN_OF_LIFE).addTimeout(limit, self._reactor)
         except ConnectionGone as error:
@@ -82,15 +91,26 @@ class DirectoryServer:
         except TimeoutError:
             raise Away(f"{self.name}: Search error -5: Timed out") from None
 
-    async def _connection(self) -> tuple[Connection, bool]:
-        """The connection with the least to do, and whether it was opened for this request."""
-        best = min(self._open, key=_load, default=None)
-        if best is None:
-            return await self._opening.ask("", self._another), True
-        if best.load >= _BUSY and len(self._open) < self._access.connections and not len(self._opening):
-            # Those under way go on over what there is; if there is no second one, that is no reason for anything.
-            self._opening.ask("", self._another).addErrback(lambda failure: failure.trap(ServerAway, CancelledError))
-        return best, False
+    async def _connection(self) -> Connection:
+        """The connection with the least to do, once one has room for a request."""
+        while True:
+            best = min(self._open, key=_load, default=None)
+            if best is None:
+                await self._opening.ask("", self._another)
+                continue
+            if best.load >= _BUSY and len(self._open) < self._access.connections and not len(self._opening):
+                # Those under way go on over what there is; if there is no second one, that is no reason for anything.
+                more = self._opening.ask("", self._another)
+                more.addErrback(lambda failure: failure.trap(ServerAway, CancelledError))
+            if best.load < _WINDOW:
+                return best
+            turn: Deferred[None] = Deferred(self._line.remove)
+            self._line.append(turn)
+            await turn
+
+    def _next_in_line(self) -> None:
+        if self._line:
+            self._line.popleft().callback(None)
 
     async def _another(self) -> Connection:
         connection = await self._opened(self._lost)
@@ -111,6 +131,7 @@ class DirectoryServer:
     def _lost(self, connection: Connection) -> None:
         if connection in self._open:
             self._open.remove(connection)
+            self._next_in_line()
         if connection.hung:
             for other in tuple(self._open):
                 other.abort(connection.reason, hung=True)
