@@ -203,7 +203,8 @@ class Mta:
 class Sink:
     """A small SMTP server in a thread: takes everything, or answers as ``script`` says.
 
-    :param script: verb -> reply line (bytes) for MAIL, RCPT, DATA, DOT; ``b""`` drops the connection.
+    :param script: verb -> reply line (bytes) for MAIL, RCPT, AUTH, DATA, DOT; ``offers`` is the last line of EHLO;
+    ``b""`` drops the connection.
     """
 
     def __init__(self, script=None, lmtp=False):
@@ -240,9 +241,8 @@ class Sink:
                 verb, _, argument = line.strip().partition(b" ")
                 verb = verb.upper().decode()
                 if verb in ("EHLO", "LHLO"):
-                    say(
-                        b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE 0"
-                    )
+                    offers = b"PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250"
+                    say(b"250-sink.test\r\n250-" + offers + b" " + self.script.get("offers", b"SIZE 0"))
                     continue
                 reply = self._reply(verb, argument, b"354 go on" if verb == "DATA" else b"250 2.0.0 Ok")
                 if reply == b"":
