@@ -5,6 +5,7 @@ Talks to SMTP clients, DNS, policy servers, the queue manager, proxymap. Writes 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from mailer.daemons.parts import Common
@@ -27,7 +28,7 @@ class SmtpdDaemon:
         self._access = QueueAccess(place, _FIRST_LANE + place.index)
         self._common = Common(place.plan, self._access.shared)
         listeners = [listener for listener in place.plan.listeners if place.serves(listener.service)]
-        self._parts = SmtpdParts(self._common, listeners, spare=True)
+        self._parts = SmtpdParts(self._common, listeners, spare=True, share=_processes(place.plan))
         self._serving = Serving(place.reactor, place.sockets, shared=True)
         self.broken = self._parts.broken
 
@@ -55,6 +56,12 @@ class SmtpdDaemon:
 
     def reload(self, plan: Any, peers: Any) -> None:
         raise NotImplementedError("an smtpd is replaced")
+
+
+def _processes(plan: Any) -> int:
+    """About how many processes like this one there are."""
+    asked: int = plan.configuration.settings.mailer_smtpd_processes
+    return asked if asked > 0 else os.cpu_count() or 1
 
 
 #: Whoever is given more seconds than this does not end for lack of time: its sessions may go on.

@@ -26,11 +26,13 @@ class SmtpdParts:
     """``factories`` has what serves each listener.
 
     :param spare: a listener whose settings are wrong is left out, with its reason in ``broken`` (by ``NAME/TYPE``).
+    :param share: how many processes share the clients of these listeners.
     :raise ConfigError: a setting that a part depends on is wrong, and it is not to be left out.
     """
 
-    def __init__(self, common: Common, listeners: Iterable[Listener], spare: bool = False) -> None:
+    def __init__(self, common: Common, listeners: Iterable[Listener], spare: bool = False, share: int = 1) -> None:
         self._common = common
+        self._share = share
         self._access: list[Access] = []
         self._screens = ScreenParts(common)
         self.factories: dict[Listener, Any] = {}
@@ -60,7 +62,9 @@ class SmtpdParts:
             access = Access(context, addressing, networks, verifier=shared.verifier)
             self._access.append(access)
             sink = common.sink(settings.cleanup_service_name)
-            return SmtpdFactory(context, access, addressing, sink, shared.anvil, shared.flush, shared.sweep)
+            most = settings.default_process_limit if service.maxproc is None else service.maxproc
+            limit = -(-most // self._share)
+            return SmtpdFactory(context, access, addressing, sink, shared.anvil, shared.flush, shared.sweep, limit)
         except ConfigError as error:
             raise error.at(service.file, service.line) from error
 

@@ -21,7 +21,8 @@ class Session:
     how the look-ups of the client's name went: ``ok``, ``temporary`` (cannot tell now), ``none`` (there is no such name)
     or ``forged`` (the name leads to another address). ``peer`` is the address at the other end of the connection, whatever
     XCLIENT says of the client. ``decisions`` are pairs of the log's word for it (``warn``,
-    ``hold``, ``filter``, ``reject_warning`` ...) and the text behind ``WHERE from client:``.
+    ``hold``, ``filter``, ``reject_warning`` ...) and the text behind ``WHERE from client:``. ``stress`` is ``yes`` when the
+    session began under stress (STRESS_README).
     """
 
     client: Client
@@ -42,4 +43,5 @@ class Session:
     reverse_status: str = "none"
     decisions: list[Any] = field(default_factory=list)
     peer: str = ""
+    stress: str = ""
     delayed: Any = None  # the evaluator's own: what smtpd_delay_reject postponed

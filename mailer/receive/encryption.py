@@ -82,7 +82,7 @@ async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool, fresh: b
 async def _shake_hands(session: SmtpSession, layer: TlsLayer, fresh: bool) -> None:
     log = session.service.log
     try:
-        await session.connection.start_tls(layer, session.service.tls.timeout, fresh)
+        await session.connection.start_tls(layer, session.service.starttls_timeout, fresh)
     except TlsFailed as failure:
         log.info(f"SSL_accept error from {session.printable}: -1")
         for problem in failure.problems:

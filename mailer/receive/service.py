@@ -6,6 +6,7 @@ Settings are read once and kept as plain attributes, because every session reads
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Any
 
 from mailer.interfaces.context import Context
@@ -88,6 +89,8 @@ class Service:
         self._read_lists(context)
         self.flush = flush
         self._messages = 0
+        self._settings = settings
+        self.stress = ""
 
     def _failures(self, settings: Any, clock: Callable[[], float]) -> LoginFailures | None:
         first = settings.smtpd_sasl_failure_delay
@@ -129,6 +132,7 @@ class Service:
     def _read_limits(self, settings: Any) -> None:
         self.line_limit: int = settings.line_length_limit
         self.timeout: float = settings.smtpd_timeout
+        self.starttls_timeout: float = settings.smtpd_starttls_timeout
         self.per_request: bool = settings.smtpd_per_request_deadline
         self.data_rate: int = settings.smtpd_min_data_rate
         self.message_size_limit: int = settings.message_size_limit
@@ -154,6 +158,13 @@ class Service:
                 self.auth_rate_limit,
             )
         )
+
+    def under_stress(self) -> Service:
+        """This service with the limits that hold under stress (STRESS_README); everything else is shared."""
+        stressed = copy(self)
+        stressed.stress = "yes"
+        stressed._read_limits(self._settings.with_overrides({"stress": "yes"}))
+        return stressed
 
     def _read_lists(self, context: Context) -> None:
         settings = context.settings

@@ -76,7 +76,9 @@ class SmtpSession:
     def __init__(self, service: Service, connection: ServerConnection, client: Client, server: tuple[str, str]) -> None:
         self.service = service
         self.connection = connection
-        self.state = Session(client, server_address=server[0], server_port=server[1], peer=client.address)
+        self.state = Session(
+            client, stress=service.stress, server_address=server[0], server_port=server[1], peer=client.address
+        )
         self.protocol = "SMTP"
         self.transaction: Transaction | None = None
         self.chunking = ""

@@ -34,7 +34,7 @@ def test_the_server_behind_it_takes_mail_from_who_passes():
     (message,) = world.sink.messages
     assert message.envelope.client.address == "127.0.0.2"
     assert world.screen.checking == 0
-    assert world.front.connections and not world.factory.connections
+    assert world.front.connections == world.factory.connections != set()
 
 
 def test_too_many_connections_of_one_client():

@@ -368,3 +368,38 @@ def test_a_client_that_speaks_for_another_is_counted_as_itself() -> None:
         assert peer.replies(command) == ["220 mail.example ESMTP Postfix"]
         assert peer.replies(b"QUIT\r\n") == ["221 2.0.0 Bye"]
     assert server.log.lines[-1].startswith("info disconnect from other.example[192.0.2.7] ehlo=1 xclient=0/1 quit=1")
+
+
+def test_too_many_sessions_are_stress_for_those_who_come_then():
+    server = Server({"smtpd_timeout": "${stress?{10}:{300}}s", "smtpd_hard_error_limit": "${stress?{1}:{20}}"}, limit=2)
+    early = [server.connect(port=number) for number in (1, 2)]
+    for peer in early:
+        peer.say(b"EHLO x\r\n")
+    assert server.log.lines[2:] == []
+    late = server.connect(port=3)
+    assert server.log.lines[2] == 'warning service "smtp" has reached its process limit "2": stress=yes for new clients'
+    assert next(peer.protocol for peer in (late,)).timeout == 10
+    assert early[0].protocol.timeout == 300
+    assert late.replies(b"FOO\r\n")[-1] == "421 4.7.0 mail.example Error: too many errors"
+    early[0].leave()
+    later = server.connect(port=4)  # there is room again, but stress lasts for a while
+    assert later.protocol.timeout == 10
+    for peer in (early[1], late, later):
+        peer.leave()
+    server.clock.advance(1001)
+    assert server.connect(port=5).protocol.timeout == 300
+    assert sum("process limit" in line for line in server.log.lines) == 1
+
+
+def test_policy_servers_and_probes_know_of_stress():
+    server = Server({}, limit=1)
+    states = []
+
+    class Access(type(server.access)):
+        async def connect(self, session):
+            states.append(session.stress)
+
+    server.access.__class__ = Access
+    server.connect(port=1)
+    server.connect(port=2)
+    assert states == ["", "yes"]

@@ -85,7 +85,7 @@ class CheckPolicyService(Restriction):
     async def check(self, state: Evaluation) -> Verdict | None:
         server = self._server
         try:
-            action = await self._client.ask(request(state, self._stress, server.policy_context))
+            action = await self._client.ask(request(state, state.session.stress or self._stress, server.policy_context))
         except PolicyFailed:
             action = server.default_action
         answer = Answer(server.spec, "policy query", action, state.subject, state.stage)

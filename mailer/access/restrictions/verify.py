@@ -7,9 +7,11 @@ change, and what is not known yet, defers.
 
 from __future__ import annotations
 
+from typing import Any
+
 from mailer.access.enhanced import fit
 from mailer.access.evaluation import Evaluation, target_of
-from mailer.access.restriction import Restriction
+from mailer.access.restriction import Environment, Restriction
 from mailer.access.subjects import RECIPIENT, SENDER, Subject
 from mailer.access.verdict import Verdict, reply_with
 from mailer.message.status import Reply, TemporaryError
@@ -20,6 +22,12 @@ __all__ = ["RESTRICTIONS"]
 
 class _RejectUnverified(Restriction):
     subject: Subject
+
+    def __init__(self, environment: Environment, argument: str = "") -> None:
+        super().__init__(environment, argument)
+        settings = environment.settings
+        #: Seconds to wait for a probe's result, by the session's ``stress``.
+        self._patience = {"": _patience(settings), "yes": _patience(settings.with_overrides({"stress": "yes"}))}
 
     def action(self) -> str:
         """What an answer that cannot be had now leads to."""
@@ -39,7 +47,7 @@ class _RejectUnverified(Restriction):
             return None
         environment = self.environment
         settings = environment.settings
-        patience = (settings.address_verify_poll_count - 1) * settings.address_verify_poll_delay
+        patience = self._patience[state.session.stress]
         try:
             if environment.verifier is None:
                 raise TemporaryError("there is no address verification service")
@@ -63,6 +71,11 @@ class _RejectUnverified(Restriction):
     def _reply(self, code: int, address: str, text: str) -> Reply:
         stage = self.subject.stage
         return reply_with(code, fit(f"{code // 100}.1.1", stage), target_of(address, f"{stage} rejected: {text}"))
+
+
+def _patience(settings: Any) -> float:
+    """As long as Postfix would poll for it."""
+    return float((settings.address_verify_poll_count - 1) * settings.address_verify_poll_delay)
 
 
 class RejectUnverifiedSender(_RejectUnverified):

@@ -44,7 +44,7 @@ class Engine:
         screen = screening.screen
         if not screening.spoke_early:
             connection.reply(screen.banner)
-        connection.per_request = True  # nobody gets this connection after us
+        connection.per_request = True
         try:
             while True:
                 connection.timeout = screen.command_time
