@@ -1,7 +1,8 @@
 """Buffer log lines in the reactor thread, write them by the hundred elsewhere.
 
-A line costs an append here (a twisted.logger event costs 20 us, and a relayed message logs seven lines). The buffer goes to
-the destination every 100 ms or 200 lines, on a thread, one batch at a time and in order; ``warning`` and worse go at once.
+A line costs an append here (a twisted.logger event costs 20 us, and a relayed message logs seven lines). While little
+happens it goes to the destination at the end of the reactor's turn, so that the lines of several processes stand in their order;
+under load every 100 ms or 200 lines. It is written on a thread, one batch at a time and in order; ``warning`` and worse go at once.
 Memory is bounded: when the destination is stuck, lines are dropped, counted, and the count is logged when it moves again.
 """
 
@@ -17,6 +18,8 @@ Line = tuple[float, str, str, str]
 
 _FLUSH_SECONDS = 0.1
 _FLUSH_LINES = 200
+#: Flushes without delay that are saved up, and that are granted in a second.
+_PROMPT = 50
 _MOST_LINES = 100_000
 
 
@@ -61,6 +64,8 @@ class MailLog:
         self._lines: list[Line] = []
         self._dropped = 0
         self._scheduled = False
+        self._prompt: float = _PROMPT
+        self._counted = 0.0
         self._writing = False
         self._rotated = False
         self._reopened: list[Callable[[], None]] = []
@@ -76,14 +81,23 @@ class MailLog:
         if len(lines) >= _MOST_LINES:
             self._dropped += 1
             return
-        lines.append((self._seconds(), severity, tag, text))
+        now = self._seconds()
+        lines.append((now, severity, tag, text))
         if severity != "info" or self._later is None:
             self.flush()
         elif not self._scheduled:
             self._scheduled = True
-            self._later(_FLUSH_SECONDS, self._due)
+            self._later(self._patience(now), self._due)
         elif len(lines) >= _FLUSH_LINES:
             self.flush()
+
+    def _patience(self, now: float) -> float:
+        self._prompt = min(_PROMPT, self._prompt + max(0.0, now - self._counted) * _PROMPT)
+        self._counted = now
+        if self._prompt < 1:
+            return _FLUSH_SECONDS
+        self._prompt -= 1
+        return 0.0
 
     def _due(self) -> None:
         self._scheduled = False

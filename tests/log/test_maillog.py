@@ -60,13 +60,28 @@ def make(clock, sink, thread=None, complaints=None):
     return log, log.service("smtpd")
 
 
-def test_lines_wait_a_tenth_of_a_second_and_go_together(clock):
+def test_lines_of_one_turn_go_together(clock):
     sink = Sink()
     _, smtpd = make(clock, sink)
     smtpd.info("one")
     smtpd.info("two")
     assert sink.batches == []
-    clock.advance(0.1)
+    clock.advance(0)
+    assert [[line[3] for line in batch] for batch in sink.batches] == [["one", "two"]]
+
+
+def test_under_load_lines_wait_a_tenth_of_a_second(clock):
+    sink = Sink()
+    _, smtpd = make(clock, sink)
+    for _ in range(50):
+        smtpd.info("prompt")
+        clock.advance(0)
+    sink.batches.clear()
+    smtpd.info("one")
+    clock.advance(0.09)
+    smtpd.info("two")
+    assert sink.batches == []
+    clock.advance(0.01)
     assert [[line[3] for line in batch] for batch in sink.batches] == [["one", "two"]]
 
 
