@@ -2,7 +2,7 @@
 
 A line costs an append here (a twisted.logger event costs 20 us, and a relayed message logs seven lines). While little
 happens it goes to the destination at the end of the reactor's turn, so that the lines of several processes stand in their order;
-under load every 100 ms or 200 lines. It is written on a thread, one batch at a time and in order; ``warning`` and worse go at once.
+under load every 100 ms or 200 lines. A thread writes, one batch at a time and in order; ``warning`` and worse go at once.
 Memory is bounded: when the destination is stuck, lines are dropped, counted, and the count is logged when it moves again.
 """
 
