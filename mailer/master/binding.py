@@ -67,6 +67,8 @@ class Binding:
         given = self._take(name)
         if given is not None:
             return given
+        if address == "0.0.0.0" and self._serves_both(port):
+            return None
         try:
             return bind_inet(address, port)
         except CannotBind as error:
@@ -76,6 +78,12 @@ class Binding:
                 self._log.warning(f"{error}: IPv6 is not available, going on without")
                 return None
             raise
+
+    def _serves_both(self, port: int) -> bool:
+        """Whether a socket that was handed over takes IPv4 connections beside those of IPv6."""
+        name = socket_name("::", port)
+        sock = self.given.get(name) or self.sockets.get(name)
+        return sock is not None and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
     def keep(self, names: Iterable[str]) -> None:
         """Close what is not named."""

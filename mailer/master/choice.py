@@ -12,7 +12,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import mailer
 from mailer.config.errors import ConfigError
 from mailer.master.directories import findings
 from mailer.master.privileges import Owner, owner_of
@@ -58,14 +57,9 @@ def _owner(settings: Any, user: int) -> Owner:
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         raise ConfigError(f"daemons of their own are not supported on {sys.platform}")
     owner = owner_of(settings)
-    for what, path in (
-        ("queue_directory", settings.queue_directory),
-        ("the program", os.path.dirname(os.path.abspath(mailer.__file__))),
-        ("the interpreter", sys.executable),
-    ):
-        closed = unreachable(path, owner)
-        if closed:
-            raise ConfigError(f"{what} is below {closed}, which {owner.name} may not enter", f"chmod o+x {closed}")
+    closed = unreachable(settings.queue_directory, owner)
+    if closed:
+        raise ConfigError(f"queue_directory is below {closed}, which {owner.name} may not enter", f"chmod o+x {closed}")
     unsafe = [finding for finding in findings(settings, owner, deep=False) if finding.unsafe]
     if unsafe:
         raise ConfigError(str(unsafe[0]), "see mailer check --fix")

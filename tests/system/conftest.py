@@ -43,6 +43,8 @@ def mta(directory, layout):
     yield make
     for instance in made:
         instance.stop(kill=True)
+    # What a daemon has not imported when it gives up its rights it may not find afterwards.
+    assert not [line for instance in made for line in instance.log().splitlines() if "imported late" in line]
 
 
 @pytest.fixture
