@@ -3,7 +3,8 @@
 Rules with a mistake are skipped with a warning, as Postfix does; the others work. Each pattern is applied to the whole
 key, whatever the key's case. A key may be as long as the longest header that is kept in one piece; a longer one is "cannot
 tell now". Python's ``re`` tries alternatives one by one, so a pattern such as ``(a+)+$`` can take very long on a key made
-for it: write patterns that can match a text in one way only.
+for it: where a pattern or a key might allow that, a lookup ends after half a second with "cannot tell now" and a warning
+that names the rule.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ from mailer.tables.base import PatternTable
 from mailer.tables.lines import SPACE, logical_lines
 from mailer.tables.rulefile import rule_source
 from mailer.tables.substitution import Result, parse
-from mailer.tables.text import octets, string
+from mailer.tables.text import escaped, octets, string
+from mailer.tables.timelimit import Overrun, within
 
 __all__ = ["Compiled", "Dialect", "LONGEST_KEY", "Rule", "RuleTable"]
 
+#: Seconds of CPU time for a lookup where patterns or key make one think of a limit.
+TIME_LIMIT = 0.5
+#: Octets of a key from which on even a single repetition might take long.
+_LONG = 4096
 #: Octets. header_size_limit is 102400 unless somebody raises it.
 LONGEST_KEY = 1 << 20
 _IF = re.compile(r"if(?![A-Za-z0-9])", re.IGNORECASE).match
@@ -56,6 +62,16 @@ class Rule(NamedTuple):
     result: Result
     groups: tuple[tuple[int, ...], ...]
     end: int | None
+    line: int
+    risky: bool
+
+
+class Rules(NamedTuple):
+    """``risky``: one of the patterns repeats or chooses in more than one place, so that the number of ways to match may grow
+    without bound."""
+
+    rules: list[Rule]
+    risky: bool
 
 
 class _Skip(Exception):
@@ -71,12 +87,14 @@ class _Reader:
         self._warn = warn
         self._secure = secure
         self._where = ""
+        self._number = 0
         self._open: list[tuple[int, int]] = []  # index of an IF rule, its line
         self.rules: list[Rule] = []
 
-    def read(self, text: str) -> list[Rule]:
+    def read(self, text: str) -> Rules:
         for number, line in logical_lines(text, self._path, self._warn):
             self._where = f"{self._dialect.type} map {self._path}, line {number}"
+            self._number = number
             try:
                 self._line(number, line.rstrip(SPACE))
             except _Skip:
@@ -85,7 +103,7 @@ class _Reader:
             index, number = self._open.pop()
             self._warn(f"{self._dialect.type} map {self._path}, line {number}: IF has no matching ENDIF")
             self._close(index)
-        return self.rules
+        return Rules(self.rules, any(rule.risky for rule in self.rules))
 
     def _close(self, index: int) -> None:
         self.rules[index] = self.rules[index]._replace(end=len(self.rules))
@@ -118,7 +136,7 @@ class _Reader:
             self._warn(f"{self._where}: do not prepend whitespace to statements between IF and ENDIF")
         regex, _ = self._compiled(pattern, flags)
         self._open.append((len(self.rules), number))
-        self.rules.append(Rule(regex.search, negated, "", (), 0))
+        self.rules.append(Rule(regex.search, negated, "", (), 0, number, _risky(pattern)))
 
     def _plain(self, line: str) -> None:
         negated, pattern, flags, text = self._pattern(line)
@@ -135,7 +153,7 @@ class _Reader:
         regex, groups = self._compiled(pattern, flags)
         if highest > len(groups):
             raise self._tell(f'out of range replacement index "{highest}": skipping this rule')
-        self.rules.append(Rule(regex.search, negated, result, groups, None))
+        self.rules.append(Rule(regex.search, negated, result, groups, None, self._number, _risky(pattern)))
 
     def _pattern(self, text: str) -> tuple[bool, str, str, str]:
         """``[!]/pattern/flags rest``."""
@@ -177,6 +195,11 @@ class _Reader:
             raise self._tell(str(error)) from None
 
 
+def _risky(pattern: str) -> bool:
+    """A rough look: a quantifier that is quoted counts, too."""
+    return sum(map(pattern.count, "*+?{|")) > 1 or "\\1" in pattern
+
+
 class RuleTable(PatternTable):
     """A list of rules, tried in order."""
 
@@ -184,28 +207,48 @@ class RuleTable(PatternTable):
 
     def __init__(self, argument: str, context: Any) -> None:
         super().__init__(argument, context)
+        self._path = argument
         self._rules = rule_source(self.type, argument, context, self._read)
 
-    def _read(self, text: str, path: str, warn: Callable[[str], None]) -> list[Rule]:
+    def _read(self, text: str, path: str, warn: Callable[[str], None]) -> Rules:
         return _Reader(self.dialect, path, warn, self.options.secure).read(text)
 
     def find(self, key: str) -> str | None:
         data = octets(key)
         if len(data) > LONGEST_KEY:
             raise TemporaryError(f"{self.name}: key of {len(data)} octets is too long")
-        rules = self._rules.current()
-        at, count = 0, len(rules)
-        while at < count:
-            search, negated, result, groups, end = rules[at]
-            at += 1
-            match = search(data)
-            if (match is None) is not negated:
-                if end is not None:
-                    at = end
-            elif end is None:
-                text = result if isinstance(result, str) else _expanded(result, groups, match)
-                return text if text.isascii() else self.checked(key, text)
-        return None
+        rules, risky = self._rules.current()
+        trying = [0]
+        if not risky and len(data) < _LONG:
+            text = _search(rules, data, trying)
+        else:
+            try:
+                text = within(TIME_LIMIT, _search, rules, data, trying)
+            except Overrun:
+                raise self._overrun(rules[trying[0]].line, key) from None
+        return text if text is None or text.isascii() else self.checked(key, text)
+
+    def _overrun(self, line: int, key: str) -> TemporaryError:
+        where = f"{self.type} map {self._path}, line {line}"
+        text = f"{where}: no result within {TIME_LIMIT:g} seconds for a key of {len(key)} characters"
+        self.log.warning(f'{text}: "{escaped(key[:100])}"')
+        return TemporaryError(text)
+
+
+def _search(rules: list[Rule], data: bytes, trying: list[int]) -> str | None:
+    """What the rules make of a key; ``trying`` says meanwhile which rule is tried."""
+    at, count = 0, len(rules)
+    while at < count:
+        search, negated, result, groups, end, _, _ = rules[at]
+        trying[0] = at
+        at += 1
+        match = search(data)
+        if (match is None) is not negated:
+            if end is not None:
+                at = end
+        elif end is None:
+            return result if isinstance(result, str) else _expanded(result, groups, match)
+    return None
 
 
 def _expanded(parts: tuple[bytes | int, ...], groups: tuple[tuple[int, ...], ...], match: re.Match[bytes]) -> str:
