@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.config.errors import ConfigError
 from mailer.daemons.parts import Common, program
+from mailer.deliver.guarded import guarded_transport
 from mailer.interfaces.transport import ITransportFactory
+from mailer.plugins.guard import ours
 from mailer.plugins.registry import installed
 
 if TYPE_CHECKING:
@@ -72,7 +74,10 @@ class Carriers:
             start_worker=self._start_worker,
         )
         try:
-            return installed(ITransportFactory, "transport").find(command).build(service.arguments, context)
+            factory = installed(ITransportFactory, "transport").find(command)
+            if ours(factory):
+                return factory.build(service.arguments, context)
+            return guarded_transport(factory, service.arguments, context)
         except ConfigError as error:
             raise error.at(service.file, service.line) from error
 

@@ -14,7 +14,9 @@ from zope.interface import implementer
 
 from mailer.config.errors import ConfigError
 from mailer.interfaces.table import ITableFactory, ITables, TableOptions
+from mailer.plugins.guard import ours
 from mailer.plugins.registry import Registry, installed
+from mailer.tables.guarded import guarded_table
 from mailer.tables.maps import Maps
 from mailer.tables.spec import split_spec
 from mailer.tables.unavailable import UnavailableTable
@@ -110,7 +112,9 @@ class Tables:
             raise ConfigError(f"{spec[:100]}: tables within tables, too many")
         self._depth += 1
         try:
-            return factory.build(name, self._context)
+            if ours(factory):
+                return factory.build(name, self._context)
+            return guarded_table(factory, type, name, self._context)
         finally:
             self._depth -= 1
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mailer.message.status import TemporaryError
+from mailer.plugins.timelimit import Overrun, within
 from mailer.tables.base import PatternTable
 from mailer.tables.lines import SPACE, logical_lines
 from mailer.tables.rulefile import rule_source
 from mailer.tables.substitution import Result, parse
 from mailer.tables.text import escaped, octets, string
-from mailer.tables.timelimit import Overrun, within
 
 __all__ = ["Compiled", "Dialect", "LONGEST_KEY", "Rule", "RuleTable"]
 

@@ -1,4 +1,6 @@
-"""What this mail system can be told beyond postconf(5): in which processes its parts run, how failed logins are slowed down."""
+"""What this mail system can be told beyond postconf(5): in which processes its parts run, how failed logins are slowed down,
+how long plug-ins may take.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,21 @@ PARAMETERS: tuple[Parameter, ...] = (
         "mailer_smtpd_processes",
         "0",
         "Processes that receive mail by SMTP; 0 for one a processor core, or fewer where master.cf says so.",
+    ),
+    own.time(
+        "plugin_block_time_limit",
+        "2s",
+        "How long another distribution's table or transport may hold up everything else before it is interrupted.",
+    ),
+    own.time(
+        "plugin_delivery_time_limit",
+        "1000s",
+        "How long a delivery by another distribution's transport may take.",
+    ),
+    own.time(
+        "plugin_lookup_time_limit",
+        "10s",
+        "How long a lookup in another distribution's table may take.",
     ),
     own.time(
         "smtpd_sasl_failure_delay",

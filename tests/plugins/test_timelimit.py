@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from mailer.message.status import TemporaryError
-from mailer.tables.rules import TIME_LIMIT
-from mailer.tables.timelimit import Overrun, within
+from mailer.plugins.timelimit import Overrun, within, within_wall
 
 KEY = "a" * 60 + "!"
 
@@ -54,24 +52,18 @@ def test_a_signal_that_somebody_else_uses_stays_his():
         signal.signal(signal.SIGVTALRM, before)
 
 
-@pytest.mark.parametrize("type", ["regexp", "pcre"])
-def test_a_table_cannot_tell_names_the_rule_and_works_on(type, bench, tmp_path):
-    (tmp_path / "t").write_text("/^b$/ fine\nif /^a/\n\n/(a|aa)+$/ endless\nendif\n/c/ last\n")
-    spec = f"{type}:{tmp_path / 't'}"
-    began = time.process_time()
-    with pytest.raises(TemporaryError, match="line 4"):
-        bench.ask(spec, KEY)
-    assert time.process_time() - began < TIME_LIMIT + 2
-    (line,) = bench.lines
-    assert (
-        line
-        == f'warning {type} map {tmp_path / "t"}, line 4: no result within 0.5 seconds for a key of 61 characters: "{KEY}"'
-    )
-    assert [bench.ask(spec, key) for key in ("b", "c", "aaa", "x")] == ["fine", "last", "endless", None]
+def test_what_waits_is_ended_by_the_clock_on_the_wall():
+    with pytest.raises(Overrun):
+        within_wall(0.05, time.sleep, 60)
 
 
-def test_long_keys_are_bounded_whatever_the_pattern(bench, tmp_path):
-    """One repetition tried at every place takes the square of the length."""
-    (tmp_path / "t").write_text("/.*x/ v\n")
-    with pytest.raises(TemporaryError, match="line 1"):
-        bench.ask(f"regexp:{tmp_path / 't'}", "a" * 500_000)
+def test_one_within_another():
+    def outer():
+        with pytest.raises(Overrun):
+            within_wall(0.02, time.sleep, 60)
+        time.sleep(60)
+
+    began = time.monotonic()
+    with pytest.raises(Overrun):
+        within_wall(0.2, outer)
+    assert time.monotonic() - began < 30
