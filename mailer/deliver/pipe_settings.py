@@ -9,7 +9,7 @@ import grp
 import pwd
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mailer.config.errors import ConfigError
@@ -58,7 +58,7 @@ def parse(
     if not given.get("arguments"):
         raise ConfigError("missing argv= command-line attribute", "argv=command comes last")
     identity = _identity(given.pop("user"), settings, name, user, group)
-    return PipeSettings(identity, **given)
+    return PipeSettings(replace(identity, root=given.pop("root", "")), **given)
 
 
 def _flags(name: str, value: str) -> dict[str, Any]:
@@ -75,7 +75,9 @@ def _size(name: str, value: str) -> dict[str, Any]:
 
 
 def _chroot(name: str, value: str) -> dict[str, Any]:
-    raise ConfigError(f"{name}: chroot= is not supported", "let the command change its root directory itself")
+    if not value.startswith("/"):
+        raise ConfigError(f"{name}: chroot={value} is no absolute path", "name a directory from the root on")
+    return {"root": value}
 
 
 def _unescaped(name: str, value: str) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Workers:
         uid, gid, groups = ids
         numbers = range(_FIRST, _FIRST + len(descriptors))
         limits = "" if uid else self._limits
-        arguments = [str(uid), str(gid), ",".join(map(str, groups)), limits, *map(str, numbers)]
+        arguments = [str(uid), str(gid), ",".join(map(str, groups)), "", limits, *map(str, numbers)]
         pid = 0
 
         def ended(_: int) -> None:

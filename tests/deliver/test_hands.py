@@ -160,6 +160,33 @@ def test_root_writes_his_own_mailbox_and_runs_nothing(tmp_path):
 
 
 @root
+def test_a_worker_may_be_confined(tmp_path):
+    reachable(tmp_path)
+    (tmp_path / "in").mkdir()
+    os.chown(tmp_path / "in", 2500, 2500)
+    ours, theirs = socket.socketpair()
+    process = start_process(Identity(2500, 2500, (), str(tmp_path)), [theirs])
+    theirs.close()
+    ours.sendall(request(box("/in/")))
+    assert framing.read_header(ours.recv) == {"size": 0}
+    assert len(os.listdir(tmp_path / "in/new")) == 1
+    assert os.readlink(f"/proc/{process.pid}/root") == str(tmp_path)
+    ours.sendall(framing.pack({"task": "command", "command": Command(("/bin/true",)).as_data()}, 0))
+    assert framing.read_header(ours.recv)["failure"] == "pipe_command: execvp /bin/true: No such file or directory"
+    ours.close()
+    assert process.wait(10) == 0
+
+
+def test_who_cannot_confine_does_not_run_it_elsewhere():
+    for start, own in ((None, 1000), (lambda *given: None, 1000), (lambda *given: None, 0)):
+        log = RecordingLog()
+        hands = Hands(None, log, 1.0, own, start=start)
+        with pytest.raises(TemporaryError):
+            asyncio.run(hands.run(Identity(1000, 5, (), "/jail"), Command(("/bin/true",)), MemoryContent(CONTENT)))
+        assert log.lines == ["warning delivery as uid 1000 in /jail needs mailer_layout = single and root's rights"]
+
+
+@root
 def test_mailboxes_are_made_for_their_users(tmp_path):
     for _ in range(2):
         make(f"{tmp_path}/alice", 2601, 2602)

@@ -114,7 +114,7 @@ def test_escapes(text, meant):
         ("user=postfix argv=/x", "user= command-line attribute specifies mail system owner postfix"),
         ("user=twin argv=/x", "user= command-line attribute specifies mail system owner postfix group id 105"),
         ("user=nobody:postdrop argv=/x", "user= command-line attribute specifies mail system postdrop group id 106"),
-        ("user=nobody chroot=/x argv=/x", "p1: chroot= is not supported"),
+        ("user=nobody chroot=x argv=/x", "p1: chroot=x is no absolute path"),
     ],
 )
 def test_attributes_that_do_not_do(line, problem):
@@ -343,3 +343,9 @@ def test_stop():
 def test_master_cf_is_checked_when_the_service_is_built():
     with pytest.raises(ConfigError, match="missing user="):
         build(("argv=/x",), context({}, name="p1"))
+
+
+def test_a_root_directory_of_its_own():
+    found = parse("user=nobody chroot=/jail directory=/in argv=/x".split(" "), settings(), "p1", user, group)
+    assert (found.identity.root, found.directory) == ("/jail", "/in")
+    assert parse("user=nobody argv=/x".split(" "), settings(), "p1", user, group).identity.root == ""

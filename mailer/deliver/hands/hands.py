@@ -65,6 +65,8 @@ class Hands:
         self._at_end: Any = None
         self._workers = Workers(reactor, self._pool, idle_seconds, watchdog, log, start)
         self._becomes = start is not None or self._uid == 0
+        #: Whether workers can be confined to another root directory: whoever starts them for us does not do that.
+        self._confines = start is None and self._uid == 0
 
     async def deliver(self, identity: Identity, deposit: Deposit, content: Any) -> None:
         """Return when the message is durable in its mailbox.
@@ -122,6 +124,8 @@ class Hands:
     def _forbidden(self, identity: Identity, task: str) -> str:
         if identity.uid == 0 and task == "command":
             return "is refused"
+        if identity.root and not self._confines:
+            return f"in {identity.root} needs mailer_layout = single and root's rights"
         if not self._becomes and identity.uid != self._uid:
             return f"needs root's rights, this process has uid {self._uid}"
         return ""

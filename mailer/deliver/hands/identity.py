@@ -11,11 +11,12 @@ __all__ = ["Identity", "become", "identity_of", "unprivileged"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``groups`` are the supplementary groups."""
+    """``groups`` are the supplementary groups, ``root`` the root directory ("": this process' own)."""
 
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
+    root: str = ""
 
 
 def identity_of(user: pwd.struct_passwd) -> Identity:
@@ -34,6 +35,9 @@ def become(identity: Identity) -> None:
 
     :raise PermissionError: it did not work, or could be undone.
     """
+    if identity.root:
+        os.chroot(identity.root)
+        os.chdir("/")
     os.setgroups(list(identity.groups) or [identity.gid])
     os.setresgid(identity.gid, identity.gid, identity.gid)
     if identity.uid == 0:

@@ -1,10 +1,10 @@
 """A process that works as one user: started as root, it becomes that user before it reads a single request.
 
-    python -m mailer.deliver.hands.worker UID GID GROUP,GROUP LIMITS FD FD ...
+    python -m mailer.deliver.hands.worker UID GID GROUP,GROUP ROOT LIMITS FD FD ...
 
-``LIMITS`` is for one that stays root (`Limits.as_text`), else empty. Each descriptor is one end of a socket pair and gets a
-thread of its own, so that several messages wait for the disk at once. The process ends when all of them are closed. It talks
-to nobody else and needs no further import once it has begun.
+``ROOT`` is a directory to be confined to, or empty. ``LIMITS`` is for one that stays root (`Limits.as_text`), else empty. Each
+descriptor is one end of a socket pair and gets a thread of its own, so that several messages wait for the disk at once. The
+process ends when all of them are closed. It talks to nobody else and needs no further import once it has begun.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def serve(connection: socket.socket, tasks: Tasks) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    uid, gid, groups, limits, *descriptors = arguments
-    become(Identity(int(uid), int(gid), tuple(int(group) for group in groups.split(",") if group)))
+    uid, gid, groups, root, limits, *descriptors = arguments
+    become(Identity(int(uid), int(gid), tuple(int(group) for group in groups.split(",") if group), root))
     os.umask(0o077)
     os.chdir("/")
     tasks = Tasks(Limits.from_text(limits))

@@ -29,7 +29,16 @@ def start_process(identity: Identity, sockets: list[socket.socket]) -> subproces
     groups = ",".join(str(group) for group in identity.groups)
     numbers = [end.fileno() for end in sockets]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if os.path.isabs(path))}
-    command = [sys.executable, "-m", "mailer.deliver.hands.worker", str(identity.uid), str(identity.gid), groups, ""]
+    command = [
+        sys.executable,
+        "-m",
+        "mailer.deliver.hands.worker",
+        str(identity.uid),
+        str(identity.gid),
+        groups,
+        identity.root,
+        "",
+    ]
     return subprocess.Popen(
         command + [str(number) for number in numbers],
         stdin=subprocess.DEVNULL,
