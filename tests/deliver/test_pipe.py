@@ -346,6 +346,6 @@ def test_master_cf_is_checked_when_the_service_is_built():
 
 
 def test_a_root_directory_of_its_own():
-    found = parse("user=nobody chroot=/jail directory=/in argv=/x".split(" "), settings(), "p1", user, group)
+    found = parse(["user=nobody", "chroot=/jail", "directory=/in", "argv=/x"], settings(), "p1", user, group)
     assert (found.identity.root, found.directory) == ("/jail", "/in")
-    assert parse("user=nobody argv=/x".split(" "), settings(), "p1", user, group).identity.root == ""
+    assert parse(["user=nobody", "argv=/x"], settings(), "p1", user, group).identity.root == ""
