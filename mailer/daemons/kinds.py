@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from mailer.daemons.place import Daemon, Place
+from mailer.net.sharing import prepare
 
 __all__ = ["KINDS", "build"]
 
@@ -20,6 +21,7 @@ KINDS = {
 
 def build(place: Place) -> Daemon:
     """Make the daemon of a process. :raise ConfigError: :raise OSError:"""
+    prepare()
     module, name = KINDS[place.kind]
     daemon: Daemon = getattr(import_module(module), name)(place)
     return daemon

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProxymapDaemon", "named_tables"]
 
+#: Parameters that name what a daemon writes for itself.
+_CACHES = ("_cache_database", "_cache_map", "address_verify_map")
 _ACCOUNTS = ("passwd.byname", "group.byname")
 _SPEC = re.compile(r"(?:^|(?<=[\s,{=]))((?:proxy:)*)([a-z]+):([^\s,{}]+)")
 
@@ -117,6 +119,8 @@ def named_tables(plan: Plan) -> Iterator[tuple[bool, str]]:
     for settings in _all_settings(plan):
         names = {entry.name for entry in settings.explicit()} | {"local_recipient_maps", "alias_maps"}
         for name in sorted(names):
+            if name.endswith(_CACHES):
+                continue
             try:
                 text = settings.text(name)
             except (ConfigError, KeyError):

@@ -9,6 +9,7 @@ bound the socket has made it. This is the only module that looks inside Twisted'
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from typing import Any
@@ -20,7 +21,7 @@ try:
 except ImportError:  # no epoll on this system
     EPollReactor = None  # type: ignore[assignment, misc]
 
-__all__ = ["adopt"]
+__all__ = ["adopt", "prepare"]
 
 _BACKLOG = 1024
 
@@ -51,6 +52,14 @@ def adopt(reactor: Any, sock: socket.socket, factory: Any, one_by_one: bool = Fa
     if one_by_one:
         _wake_one(reactor, port)
     return port
+
+
+def prepare() -> None:
+    """To be called before a process enters a chroot: Twisted keeps a descriptor in reserve, for when none is left, and
+    opens /dev/null for it again and again."""
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    tcp._reservedFD._fileFactory = lambda: os.fdopen(os.dup(null), "rb")  # type: ignore[attr-defined]
+    tcp._reservedFD.reserve()
 
 
 def _wake_one(reactor: Any, port: Any) -> None:

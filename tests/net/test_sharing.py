@@ -4,12 +4,12 @@ import os
 import socket
 
 import pytest
-from twisted.internet import reactor
+from twisted.internet import reactor, tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
-from mailer.net.sharing import adopt
+from mailer.net.sharing import adopt, prepare
 
 GONE = Failure(ConnectionDone())
 
@@ -100,3 +100,12 @@ def test_who_stops_does_not_end_it_for_others(bound):
     client = socket.socket(socket.AF_UNIX)
     client.connect(str(path))
     client.close()
+
+
+def test_the_descriptor_in_reserve_needs_no_file_later(monkeypatch):
+    prepare()
+    reserved = tcp._reservedFD
+    monkeypatch.setattr("builtins.open", None)
+    with reserved:
+        assert not reserved.available()
+    assert reserved.available()
