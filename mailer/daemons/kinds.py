@@ -22,6 +22,8 @@ KINDS = {
 def build(place: Place) -> Daemon:
     """Make the daemon of a process. :raise ConfigError: :raise OSError:"""
     prepare()
+    if place.chrooted:
+        place.dns.settle()
     module, name = KINDS[place.kind]
     daemon: Daemon = getattr(import_module(module), name)(place)
     return daemon

@@ -115,6 +115,12 @@ class Watched(Generic[Parsed]):
                 self._value = self._parse(self._read())
         return self._value
 
+    def settle(self) -> None:
+        """Read it now, and never look again: the file is about to go out of reach."""
+        self._looked = float("-inf")
+        self.get()
+        self._looked = float("inf")
+
     def _look(self) -> tuple[int, int, int] | None:
         try:
             found = os.stat(self._path)

@@ -57,11 +57,17 @@ class Resolver:
         hosts: str = "/etc/hosts",
         resolv: Callable[[], Resolv] | None = None,
     ) -> None:
-        self._resolv = resolv or Watched(resolv_conf, parse_resolv, reactor.seconds).get
-        self._hosts = Watched(hosts, parse_hosts, reactor.seconds).get
+        self._files = Watched(resolv_conf, parse_resolv, reactor.seconds), Watched(hosts, parse_hosts, reactor.seconds)
+        self._resolv = resolv or self._files[0].get
+        self._hosts = self._files[1].get
         self._stub = Stub(reactor, self._resolv, number)
         self._cache = Cache(reactor.seconds)
         self._servers = self._resolv().servers
+
+    def settle(self) -> None:
+        """Read the files for the last time: the process is about to enter a chroot."""
+        for file in self._files:
+            file.settle()
 
     async def mx(self, domain: str) -> Answer:
         return await self._lookup(domain, dns.MX)

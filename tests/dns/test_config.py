@@ -76,3 +76,16 @@ def test_a_changed_file_is_read_again_but_not_looked_at_all_the_time(tmp_path):
     path.unlink()
     now[0] = 4.0
     assert watched.get() == Hosts()
+
+
+def test_a_file_that_goes_out_of_reach_is_read_for_the_last_time(tmp_path):
+    now = [0.0]
+    path = tmp_path / "hosts"
+    path.write_text("192.0.2.1 old.example\n")
+    watched = Watched(str(path), parse_hosts, lambda: now[0])
+    watched.get()
+    path.write_text("192.0.2.12 new.example\n")
+    watched.settle()
+    path.unlink()
+    now[0] = 100.0
+    assert watched.get().names == {"192.0.2.12": ("new.example",)}
