@@ -96,6 +96,8 @@ class Mta:
             (directory / name).mkdir(mode=0o755)
         if os.getuid() == 0:
             os.chown(directory / "mail", uid, gid)
+            with suppress(LookupError):  # the account of the daemons
+                shutil.chown(directory / "data", "postfix")
         self.process = None
 
     def environment(self):
