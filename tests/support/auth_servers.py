@@ -41,7 +41,7 @@ class _Dovecot(Protocol):
         number = fields[0]
         if verb == "AUTH":
             initial = next((field[5:] for field in fields if field.startswith("resp=")), None)
-            steps = _MECHANISMS[fields[1].upper()](self.factory)
+            steps = _MECHANISMS.get(fields[1].upper(), _external)(self.factory)
             self._under_way[number] = steps
             said = next(steps)
             if initial is None:
@@ -53,7 +53,9 @@ class _Dovecot(Protocol):
         if self.factory.script:
             return self._write(self.factory.script.pop(0).replace("#", number) + "\n")
         try:
-            octets = base64.b64decode(initial.encode(), validate=True) if initial != "=" else b""
+            octets = (
+                base64.b64decode(initial.encode("utf-8", "surrogateescape"), validate=True) if initial != "=" else b""
+            )
         except binascii.Error:
             return self._write(f"FAIL\t{number}\tcode=invalid_base64\treason=Invalid base64 data in {_WHERE[verb]}\n")
         return self._say(number, steps.send(octets.decode("utf-8", "surrogateescape")))
