@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import smtplib
 import ssl
@@ -11,6 +12,7 @@ import certificates
 import pytest
 import sasl_dialogue
 from peers import ROOT, free_port, need, wait_until
+from slapd import Slapd
 
 MESSAGE = "From: bob@example.test\r\nSubject: submitted\r\n\r\nhello\r\n"
 
@@ -151,3 +153,39 @@ def test_passwords_in_a_table(mta, directory):
         client.login("bob", "secret")
         client.sendmail("bob@example.test", ["friend@example.test"], MESSAGE)
     server.wait_for_log("client=", "sasl_username=bob@example.test")
+
+
+PEOPLE = """\
+dn: dc=example,dc=com
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: Example
+
+dn: uid=bob,dc=example,dc=com
+objectClass: inetOrgPerson
+uid: bob
+cn: Bob
+sn: Bob
+userPassword: secret
+"""
+
+
+def test_ldap_bind(mta, directory):
+    slapd = Slapd(directory / "slapd", PEOPLE).start()
+    try:
+        (directory / "login.cf").write_text(
+            f"server_host = {slapd.url}\nsearch_base = dc=example,dc=com\nbind_dn = cn=admin,dc=example,dc=com\n"
+            "bind_pw = admin\nquery_filter = (uid=%u)\ntimeout = 3\n"
+        )
+        server = mta(f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = ldap\nsmtpd_sasl_path = {directory}/login.cf\n")
+        for password, code in (("secret", 235), ("wrong", 535), ("", 535)):
+            with server.smtp() as client:
+                client.ehlo("client.test")
+                initial = base64.b64encode(f"\0bob\0{password}".encode()).decode()
+                assert client.docmd("AUTH", f"PLAIN {initial}")[0] == code
+    finally:
+        slapd.stop()
+    with server.smtp() as client:
+        client.ehlo("client.test")
+        assert client.docmd("AUTH", f"PLAIN {base64.b64encode(bytes(1) + b'bob' + bytes(1) + b'x').decode()}")[0] == 454
