@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 
 from auth_servers import DovecotAuth
+from certificates import both
 from smtpd_stand_ins import Server
+from test_tls import Encrypted
 
 from mailer.receive.loginfailures import LoginFailures
 from mailer.testing.network import MemoryNetwork
@@ -133,3 +135,66 @@ def test_the_service_gives_its_connection_back():
     server.factory.close()
     server.clock.settle()
     assert not auth.connections[0].transport.connected
+
+
+def encrypted(tmp_path, **settings):
+    """What a client hears before TLS, and the means to go on under TLS."""
+    (tmp_path / "chain.pem").write_bytes(both("mail.example"))
+    tls = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": str(tmp_path / "chain.pem")}
+    server, peer, auth = world(**tls, **settings)
+    offered = said(server, peer, b"EHLO x\r\n")
+    refused = said(server, peer, GOOD)
+    assert said(server, peer, b"STARTTLS\r\n") == b"220 2.0.0 Ready to start TLS\r\n"
+    client = Encrypted(peer)
+
+    def secretly(octets):
+        got = client.say(octets)
+        server.clock.settle()
+        return got + client.say(b"")
+
+    return server, auth, offered, refused, secretly
+
+
+def test_logins_under_tls_only(tmp_path):
+    settings = {
+        "smtpd_tls_auth_only": "yes",
+        "smtpd_sasl_authenticated_header": "yes",
+        "smtpd_tls_received_header": "yes",
+    }
+    server, auth, offered, refused, secretly = encrypted(tmp_path, **settings)
+    assert b"AUTH" not in offered and b"STARTTLS" in offered
+    assert refused == b"503 5.5.1 Error: authentication not enabled\r\n"
+    assert not auth.heard
+    assert secretly(GOOD).startswith(b"235 ")
+    assert "\tsecured\t" in auth.heard[-1]
+    assert b"250-AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256\r\n" in secretly(b"EHLO x\r\n")
+    secretly(b"MAIL FROM:<a@example.org>\r\n")
+    content = server_received(server, secretly)
+    assert content.index("(No client certificate requested)") < content.index("\r\n\t(Authenticated sender: bob)\r\n")
+    assert "with ESMTPSA id" in content
+
+
+def server_received(server, secretly):
+    secretly(b"RCPT TO:<x@localhost>\r\n")
+    secretly(b"DATA\r\n")
+    assert secretly(b"Subject: x\r\n\r\nx\r\n.\r\n").startswith(b"250 ")
+    return server.sink.messages[0].content.decode()
+
+
+def test_more_mechanisms_under_tls(tmp_path):
+    options = {
+        "smtpd_sasl_security_options": "noanonymous, noplaintext",
+        "smtpd_sasl_tls_security_options": "noanonymous",
+    }
+    _, _, offered, refused, secretly = encrypted(tmp_path, **options)
+    assert b"250-AUTH CRAM-MD5 SCRAM-SHA-256\r\n" in offered
+    assert refused.startswith(b"535 5.7.8 Error: authentication failed: Invalid authentication mechanism")
+    assert b"250-AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256\r\n" in secretly(b"EHLO x\r\n")
+    assert secretly(GOOD).startswith(b"235 ")
+
+
+def test_starttls_forgets_who_has_logged_in(tmp_path):
+    _, _, offered, accepted, secretly = encrypted(tmp_path)
+    assert accepted.startswith(b"235 ")
+    assert secretly(GOOD).startswith(b"235 ")
+    assert secretly(GOOD) == b"503 5.5.1 Error: already authenticated\r\n"

@@ -67,10 +67,12 @@ class Encrypted:
             answer = self.peer.say(octets) if octets else self.peer.transport.received()
             if not octets and not answer:
                 return
-            self.text += self.layer.receive(answer)
+            if answer:
+                self.text += self.layer.receive(answer)
 
     def say(self, octets: bytes) -> bytes:
-        self.layer.send(octets)
+        if octets:
+            self.layer.send(octets)
         self._exchange()
         text, self.text = self.text, b""
         return text
