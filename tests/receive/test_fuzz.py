@@ -16,7 +16,7 @@ from mailer.receive.session import SmtpSession
 from mailer.receive.transaction import Transaction
 
 _REPLY = re.compile(
-    r"(?:220|221|250|252|354|421|450|451|452|458|459|500|501|502|503|504|521|550|551|552|553|554|555)[ -]"
+    r"(?:220|221|250|252|354|421|450|451|452|454|458|459|500|501|502|503|504|521|550|551|552|553|554|555|556)[ -]"
 )
 _WORDS = [
     b"EHLO", b"HELO", b"MAIL", b"RCPT", b"DATA", b"BDAT", b"RSET", b"NOOP", b"VRFY", b"ETRN", b"QUIT", b"AUTH",
