@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -67,6 +68,9 @@ _VARIANTS = (
 )
 
 
+_OURS = ("mail.example", "[127.0.0.1]", "")
+
+
 def servers() -> list[Server]:
     made = []
     for variant in _VARIANTS:
@@ -98,11 +102,9 @@ def faults(server: Server, xclient: bool) -> list[str]:
         found.append(f"{server.factory.sessions} sessions left")
     for writer in server.sink.messages:
         for recipient in writer.recipients:
-            local, at, domain = recipient.address.rpartition("@")
-            if not at:
-                local, domain = recipient.address, ""
-            ours = domain.lower().rstrip(".") in ("mail.example", "") or domain.startswith("[127.0.0.1]")
-            if not xclient and (not ours or any(c in local for c in "%!@")):
+            named = re.split("[@%]", recipient.address)[1:] + recipient.address.split("!")[:-1]
+            strange = [domain for domain in named if domain.lower().rstrip(".") not in _OURS]
+            if strange and not xclient:
                 found.append(f"taken for relaying: {recipient.address!r}")
     server.sink.messages.clear()
     server.sink.writers.clear()

@@ -1,6 +1,7 @@
 """``mailer``: what administrators ask about this mail system and Postfix has no command for. One module a subcommand.
 
 mailer check [-c DIRECTORY] [--fix]      mailer status [-c DIRECTORY] [--json]
+mailer explain [-c DIRECTORY] [--json] [--client ADDRESS ...] ADDRESS
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ __all__ = ["SUBCOMMANDS", "main"]
 #: Name -> its module, which has ``arguments(parser)`` and ``run(options) -> exit status``, and what it does.
 SUBCOMMANDS = {
     "check": ("mailer.commands.mailer_check", "look at the configuration and at the directories, and mend these"),
+    "explain": ("mailer.commands.mailer_explain", "what becomes of an address, and what a client would be told"),
     "status": ("mailer.commands.mailer_status", "which processes run, and how they fare"),
 }
 

@@ -19,6 +19,7 @@ from mailer.plugins.registry import Registry, installed
 from mailer.tables.guarded import guarded_table
 from mailer.tables.maps import Maps
 from mailer.tables.spec import split_spec
+from mailer.tables.traced import Trace, TracedTable
 from mailer.tables.unavailable import UnavailableTable
 
 __all__ = ["Tables", "table_types"]
@@ -39,6 +40,7 @@ class Tables:
     :param context: its Context; ``tables`` in it is replaced by this object for what is opened here.
     :param options: how to open them; None: as settings.smtputf8_enable says.
     :param strict: what cannot be opened is a ConfigError (for commands), not a table that cannot tell.
+    :param trace: takes what tables are asked and what they say, for explaining; None: nothing is recorded.
     :param elsewhere: ``elsewhere(proxied, type, name, options)`` gives the ITable of one that another process has to
         read, or None: it is opened here. ``proxied`` says whether ``proxy:`` stands before it.
     """
@@ -50,6 +52,7 @@ class Tables:
         types: Registry | None = None,
         strict: bool = False,
         elsewhere: Callable[[bool, str, str, TableOptions], Any] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.options = options or TableOptions(utf8=context.settings.smtputf8_enable)
         self.problems: list[str] = []
@@ -59,24 +62,36 @@ class Tables:
         self._depth = 0
         self._strict = strict
         self._elsewhere = elsewhere
+        self._trace = trace
         self._secured: Tables | None = None
         self._shared: dict[Hashable, Any] = {}
 
     def open(self, spec: str) -> Any:
+        return self._traced(self._known(spec), "")
+
+    def _traced(self, table: Any, title: str) -> Any:
+        return table if self._trace is None else TracedTable(table, title, self._trace)
+
+    def _known(self, spec: str) -> Any:
         table = self._tables.get(spec)
         if table is None:
             table = self._tables[spec] = self._opened(spec)
         return table
 
     def maps(self, specs: Iterable[str], title: str = "") -> Maps:
-        return Maps([self.open(spec) for spec in specs], self._context.log, title)
+        return Maps([self._traced(self._known(spec), title) for spec in specs], self._context.log, title)
 
     def secured(self) -> Tables:
         if self.options.secure:
             return self
         if self._secured is None:
             self._secured = Tables(
-                self._context, replace(self.options, secure=True), self._types, self._strict, self._elsewhere
+                self._context,
+                replace(self.options, secure=True),
+                self._types,
+                self._strict,
+                self._elsewhere,
+                self._trace,
             )
             self._secured.problems = self.problems
             self._secured._shared = self._shared

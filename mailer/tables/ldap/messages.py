@@ -44,7 +44,8 @@ START_TLS = packed(0x77, octets(b"1.3.6.1.4.1.1466.20037", 0x80))
 @dataclass(frozen=True, slots=True)
 class Search:
     """``scope`` 0 base, 1 one level, 2 subtree; ``filter`` in BER; ``size_limit`` entries and ``time_limit`` seconds (0:
-    none) as the server is told; ``dereference`` 0 never, 1 searching, 2 finding, 3 always."""
+    none) as the server is told; ``dereference`` 0 never, 1 searching, 2 finding, 3 always. ``text`` is the filter as people
+    write it, where it came from them."""
 
     base: str
     scope: int
@@ -53,6 +54,7 @@ class Search:
     dereference: int = 0
     size_limit: int = 0
     time_limit: int = 0
+    text: str = field(default="", compare=False)
 
     def encoded(self) -> bytes:
         """The operation."""

@@ -106,7 +106,14 @@ class LdapTable(FixedTable):
             raise self._failed(SearchFailed(BAD_FILTER), None) from None
         whole = self._prototype
         return Search(
-            base, whole.scope, compiled, whole.attributes, whole.dereference, whole.size_limit, whole.time_limit
+            base,
+            whole.scope,
+            compiled,
+            whole.attributes,
+            whole.dereference,
+            whole.size_limit,
+            whole.time_limit,
+            text,
         )
 
     async def _entries(self, search: Search) -> list[Entry]:
