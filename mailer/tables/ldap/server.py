@@ -118,6 +118,8 @@ class DirectoryServer:
             connection.close()
             raise ServerAway("closed")
         self._open.append(connection)
+        for _ in range(min(len(self._line), _WINDOW)):
+            self._next_in_line()
         return connection
 
     async def _opened(self, lost: Any) -> Connection:
