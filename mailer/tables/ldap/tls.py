@@ -24,7 +24,10 @@ def client_options(tls: Tls, host: str) -> Any:
     """What startTLS wants for a connection to ``host``. :raise ServerAway: a file cannot be used."""
     try:
         if tls.verify:
-            return optionsForClientTLS(host, _Trust(tls), acceptableProtocols=None)
+            trust = _Trust(tls)
+            # Twisted reads the files when the handshake begins, where nobody can be told what is wrong with them.
+            trust._addCACertsToContext(SSL.Context(SSL.TLS_METHOD))
+            return optionsForClientTLS(host, trust)
         return _Unverified(tls, host)
     except (SSL.Error, ValueError, UnicodeError) as error:
         raise ServerAway(f"TLS cannot be used: {_text(error)}") from None
