@@ -55,7 +55,12 @@ class QueueCore:
             settings.anvil_rate_time_unit,
             settings.smtpd_client_ipv4_prefix_length,
             settings.smtpd_client_ipv6_prefix_length,
+            seconds,
         )
+        self._anvil_log = log.service("anvil", settings.syslog_name)
+        self._anvil_loop = LoopingCall(self._tell_peaks)
+        self._anvil_loop.clock = reactor
+        self._anvil_every: float = settings.anvil_status_update_time
         self.verifier = Verifier()
         self.qmgr: Qmgr | None = None
         self._pickup: Pickup | None = None
@@ -69,6 +74,11 @@ class QueueCore:
     async def open(self) -> None:
         """The queue, before any part is made that might send mail. :raise ConfigError: :raise OSError:"""
         await self.queue.start()
+        self._anvil_loop.start(self._anvil_every, now=False)
+
+    def _tell_peaks(self) -> None:
+        for line in self.anvil.peaks.lines():
+            self._anvil_log.info(line)
 
     async def start(self, parts: QmgrParts, transports: Mapping[str, TransportEntry], pickup_interval: float) -> None:
         """Begin to deliver, and to take up what has been submitted locally."""
@@ -119,5 +129,8 @@ class QueueCore:
 
     async def close(self) -> None:
         """Write what the queue has been told, and close it."""
+        if self._anvil_loop.running:
+            self._anvil_loop.stop()
+            self._tell_peaks()
         await self.queue.stop()
         self.verifier.close()

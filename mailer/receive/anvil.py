@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
+from mailer.receive.anvilpeaks import Peaks
+
 __all__ = ["Anvil", "Rates"]
 
 #: Clients remembered; beyond this those without a connection whose time unit is over are forgotten at once.
@@ -35,15 +37,22 @@ class Anvil:
     :param seconds: a clock that only goes forward.
     :param time_unit: anvil_rate_time_unit.
     :param ipv4_prefix, ipv6_prefix: smtpd_client_ipv4_prefix_length and its sister: what counts as one client.
+    :param wall: the wall clock, for ``peaks``; None: nobody asks for them.
     """
 
     def __init__(
-        self, seconds: Callable[[], float], time_unit: float = 60.0, ipv4_prefix: int = 32, ipv6_prefix: int = 84
+        self,
+        seconds: Callable[[], float],
+        time_unit: float = 60.0,
+        ipv4_prefix: int = 32,
+        ipv6_prefix: int = 84,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self._seconds = seconds
         self._time_unit = time_unit
         self._prefixes = {4: ipv4_prefix, 6: ipv6_prefix}
         self._clients: dict[tuple[str, str], Rates] = {}
+        self.peaks = Peaks(wall or seconds, time_unit)
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -56,6 +65,10 @@ class Anvil:
         rates = self._rates(service, address)
         rates.connections += 1
         rates.rate += 1
+        client = service, address
+        self.peaks.note("connection rate", rates.rate, client)
+        self.peaks.note("connection count", rates.connections, client)
+        self.peaks.clients(len(self._clients))
         return rates.connections, rates.rate
 
     async def disconnect(self, service: str, address: str) -> None:
@@ -70,22 +83,27 @@ class Anvil:
     async def message(self, service: str, address: str) -> int:
         rates = self._rates(service, address)
         rates.messages += 1
+        self.peaks.note("message rate", rates.messages, (service, address))
         return rates.messages
 
     async def recipient(self, service: str, address: str) -> int:
         rates = self._rates(service, address)
         rates.recipients += 1
+        self.peaks.note("recipient rate", rates.recipients, (service, address))
         return rates.recipients
 
     async def newtls(self, service: str, address: str, more: int = 1) -> int:
         """:param more: 0: only ask how many there were."""
         rates = self._rates(service, address)
         rates.newtls += more
+        if more:
+            self.peaks.note("newtls rate", rates.newtls, (service, address))
         return rates.newtls
 
     async def auth(self, service: str, address: str) -> int:
         rates = self._rates(service, address)
         rates.auths += 1
+        self.peaks.note("auth rate", rates.auths, (service, address))
         return rates.auths
 
     def _rates(self, service: str, address: str) -> Rates:

@@ -55,12 +55,14 @@ class Service:
         self.access = access
         self.addressing = addressing
         self.sink = sink
-        self.anvil = anvil or Anvil(
-            clock,
-            settings.anvil_rate_time_unit,
-            settings.smtpd_client_ipv4_prefix_length,
-            settings.smtpd_client_ipv6_prefix_length,
-        )
+        if anvil is None:
+            anvil = Anvil(
+                clock,
+                settings.anvil_rate_time_unit,
+                settings.smtpd_client_ipv4_prefix_length,
+                settings.smtpd_client_ipv6_prefix_length,
+            )
+        self.anvil = anvil
         self.peers: Any = PeerNames(context.dns if settings.smtpd_peername_lookup else None, clock)
         self.received = ReceivedHeader(
             settings.myhostname, settings.mail_name, context.seconds, settings.smtpd_hide_client_session

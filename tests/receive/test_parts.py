@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -54,6 +55,24 @@ def test_anvil_forgets_clients_that_are_gone() -> None:
     clock.now = 100.0
     answer(anvil.disconnect("smtp", "192.0.2.1"))
     assert len(anvil) == 0
+
+
+def test_anvil_tells_who_did_most(monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    clock = Clock()
+    anvil = Anvil(clock, 60.0, wall=lambda: 1795547630.0)
+    for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        answer(anvil.connect("smtp", address))
+    answer(anvil.message("smtp", "192.0.2.2"))
+    answer(anvil.newtls("smtp", "192.0.2.2", 0))
+    assert anvil.peaks.lines() == [
+        "statistics: max connection rate 2/60s for (smtp:192.0.2.1) at Nov 24 19:13:50",
+        "statistics: max connection count 2 for (smtp:192.0.2.1) at Nov 24 19:13:50",
+        "statistics: max message rate 1/60s for (smtp:192.0.2.2) at Nov 24 19:13:50",
+        "statistics: max cache size 2 at Nov 24 19:13:50",
+    ]
+    assert anvil.peaks.lines() == []
 
 
 def test_anvil_is_bounded() -> None:

@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 from mailer.interfaces.sink import IProducer
 from mailer.message.envelope import Notify
 from mailer.message.status import PermanentError, Reply, TemporaryError
+from mailer.receive.anvil import Anvil
 from mailer.testing.dns import FAILS, FakeResolver
 
 HELLO = b"EHLO client.example\r\n"
@@ -403,3 +404,8 @@ def test_policy_servers_and_probes_know_of_stress():
     server.connect(port=1)
     server.connect(port=2)
     assert states == ["", "yes"]
+
+
+def test_a_counter_that_has_counted_nothing_is_shared_all_the_same():
+    anvil = Anvil(lambda: 0.0)
+    assert Server({}, anvil=anvil).factory.service.anvil is anvil
