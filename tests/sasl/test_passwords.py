@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from types import SimpleNamespace
 
 import pytest
+from back_ends import World, never, run
 from ldap3.core.exceptions import LDAPInvalidCredentialsResult, LDAPSocketOpenError
 
 from mailer.config.errors import ConfigError
-from mailer.config.maincf import Entry
-from mailer.config.settings import Settings
-from mailer.interfaces.context import Context
 from mailer.message.sasl import Login, SaslPeer, SaslRefused
 from mailer.sasl.cyrus import build as build_cyrus
 from mailer.sasl.directory import Directory, DirectoryServer
@@ -20,9 +17,7 @@ from mailer.sasl.passwords import BadStored, matches
 from mailer.sasl.sasldb import SaslDatabase
 from mailer.sasl.table import TableServer
 from mailer.tables.bdb.hashfile import hash_image
-from mailer.tables.opening import Tables, table_types
 from mailer.tables.parameters import Parameters
-from mailer.testing.log import RecordingLog
 
 SECRET = "s\xe4cret".encode()
 SHA512 = base64.b64encode(hashlib.sha512(SECRET + b"salt").digest() + b"salt").decode()
@@ -88,30 +83,6 @@ def test_values_that_cannot_be_used(stored):
     with pytest.raises(BadStored) as error:
         matches(stored, b"x")
     assert not stored or stored not in str(error.value)
-
-
-class World:
-    """Runs what does not wait: without a thread pool work is done at once."""
-
-    def __init__(self, **settings):
-        self.log = RecordingLog()
-        settings = Settings({name: Entry(name, str(value)) for name, value in settings.items()})
-        context = Context(settings, SimpleNamespace(seconds=lambda: 0.0), lambda: 0.0, self.log)
-        self.context = Context(
-            settings, context.reactor, context.seconds, self.log, tables=Tables(context, types=table_types())
-        )
-
-
-def run(coroutine):
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("it waits")
-
-
-async def never(challenge):
-    raise AssertionError(challenge)
 
 
 def plain(server, name, password, peer=None, mechanism="plain"):
