@@ -2,17 +2,20 @@
 
 Both are written in batches by one thread at a time and never hold anything that could not be found out again, so an entry
 of the last second may be lost. An LMDB file is the one that Postfix would write. Berkeley DB files cannot be changed in
-place while others read them, so for every other type the entries are in ``path.sqlite``.
+place while others read them, so for every other type the entries are in ``path.sqlite``; when that is made, what Postfix has
+left in ``path.db`` is taken over.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 from mailer.interfaces.table import TableOptions
+from mailer.tables.bdb.read import entries
 
 __all__ = ["CacheFile", "Changes", "open_file"]
 
@@ -39,10 +42,13 @@ class CacheFile(Protocol):
 
 
 class SqliteFile:
-    """:param path: without the suffix."""
+    """``is_new``: there was none until now.
+
+    :param path: without the suffix."""
 
     def __init__(self, path: str) -> None:
         self.path = path + _SUFFIX
+        self.is_new = not os.path.exists(self.path)
         self._connection = sqlite3.connect(self.path, _PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             # Caches name people and their correspondents.
@@ -142,7 +148,24 @@ def open_file(spec: str, context: Any) -> CacheFile | None:
         return None
     if type == "lmdb":
         return LmdbFile(path, context)
-    return SqliteFile(path)
+    file = SqliteFile(path)
+    if file.is_new and type in ("btree", "hash") and os.path.exists(f"{path}.db"):
+        _take_over(type, path, context, file)
+    return file
+
+
+def _take_over(type: str, path: str, context: Any, file: SqliteFile) -> None:
+    """What Postfix remembered until now is worth having; that it cannot be read costs no more than that."""
+    old = f"{path}.db"
+    try:
+        with open(old, "rb") as source:
+            fcntl.flock(source.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)  # a Postfix that runs never lets it go
+            found = [(_text(key.rstrip(b"\0")), _text(value.rstrip(b"\0"))) for key, value in entries(source.read())]
+    except (OSError, ValueError) as error:
+        context.log.warning(f"{type}:{path}: {error}; nothing is taken over from {old}")
+        return
+    file.write(found)
+    context.log.info(f"cache {type}:{path}: {len(found)} entries taken over from {old}")
 
 
 def _octets(text: str) -> bytes:

@@ -7,6 +7,7 @@ from threads import InlineThreads
 
 from mailer.interfaces.context import Context
 from mailer.interfaces.table import TableOptions
+from mailer.tables.berkeley import btree_writer
 from mailer.tables.cache import Cache
 from mailer.testing.log import RecordingLog
 from mailer.testing.tables import answer
@@ -92,6 +93,28 @@ def test_a_file_that_cannot_be_used_is_told_and_costs_nothing_else(place, tmp_pa
     cache.close()
     place.open(f"btree:{tmp_path}/nowhere/cache").close()
     assert [line.split(":")[0] for line in place.log.lines] == ["warning btree", "warning btree"]
+
+
+def test_what_postfix_has_left_is_taken_over_once(place, tmp_path):
+    writer = btree_writer(f"{tmp_path}/cache", None, TableOptions(), True)
+    writer.add("a@example.com", "0:0:1:fine")
+    writer.close()
+    spec = f"btree:{tmp_path}/cache"
+    cache = place.open(spec)
+    assert cache.get("a@example.com") == "0:0:1:fine"
+    cache.delete("a@example.com")
+    cache.close()
+    again = place.open(spec)
+    assert again.get("a@example.com") is None
+    again.close()
+    assert place.log.lines == [f"info cache {spec}: 1 entries taken over from {tmp_path}/cache.db"]
+
+
+def test_what_cannot_be_taken_over_is_told(place, tmp_path):
+    (tmp_path / "cache.db").write_bytes(b"no Berkeley DB file" * 100)
+    place.open(f"btree:{tmp_path}/cache").close()
+    (line,) = place.log.lines
+    assert line.startswith("warning btree:") and line.endswith(f"nothing is taken over from {tmp_path}/cache.db")
 
 
 def test_a_write_that_fails_is_told(place, tmp_path):
