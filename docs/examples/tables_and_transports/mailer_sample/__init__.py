@@ -1,0 +1,1 @@
+"""A lookup table and a transport for mailer, as samples."""
