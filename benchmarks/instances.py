@@ -200,7 +200,7 @@ class Instance:
 
 
 @contextmanager
-def _directory(name: str) -> Iterator[Path]:
+def temporary(name: str) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
     directory.chmod(0o755)
     try:
@@ -214,7 +214,7 @@ def postfix(
     extra: str = "", smtpd: str = "-", master: str = "", environment: dict[str, str] | None = None
 ) -> Iterator[Instance]:
     """The installed Postfix. Needs root, as Postfix's master does."""
-    with _directory("postfix") as directory:
+    with temporary("postfix") as directory:
         port = free_port()
         (directory / "main.cf").write_text(MAIN_CF.format(directory=directory, extra=extra))
         (directory / "master.cf").write_text(POSTFIX_MASTER_CF.format(port=port, smtpd=smtpd) + master)
@@ -241,7 +241,7 @@ def mailer(
     extra: str = "", master: str = "", environment: dict[str, str] | None = None, layout: str = "single"
 ) -> Iterator[Instance]:
     """This checkout, with the interpreter that runs the benchmark, in one process or in many."""
-    with _directory("mailer") as directory:
+    with temporary("mailer") as directory:
         port = free_port()
         (directory / "main.cf").write_text(MAIN_CF.format(directory=directory, extra=extra))
         (directory / "master.cf").write_text(POSTFIX_MASTER_CF.format(port=port, smtpd="-") + master)
@@ -276,7 +276,7 @@ class Sink:
 
 @contextmanager
 def sink(*options: str, backlog: int = 1024) -> Iterator[Sink]:
-    with _directory("sink") as directory:
+    with temporary("sink") as directory:
         port = free_port()
         output = directory / "counter"
         process = subprocess.Popen(

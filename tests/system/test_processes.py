@@ -252,3 +252,36 @@ def test_status_in_words(mta):
     ]  # fmt: skip
     sessions = [line for line in lines if line[0].startswith("smtpd")]
     assert sorted(line[7] for line in sessions) == ["0", "1"]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_root_gets_processes_where_that_can_work(mta, closed):
+    server = mta(start=False)
+    server.layout = "auto"
+    if closed:
+        server.directory.chmod(0o700)
+    server.start()
+    server.send(["you@example.test"])
+    server.wait_for_mail("you")
+    assert reported(server)["layout"] == ("single" if closed else "processes")
+    warning = f"everything runs in one process as root: queue_directory is below {server.directory}, which postfix"
+    assert (warning in server.output(), warning in server.log()) == (closed, closed)
+
+
+def test_a_queue_changes_hands_with_the_layout(mta):
+    server = mta("defer_transports = smtp\n", start=False)
+    server.layout = "single"
+    server.start()
+    server.send(["first@elsewhere.test"], "Subject: x\r\n\r\n" + "long\r\n" * 20000)
+    server.stop()
+    server.layout = "processes"
+    server.start()
+    daemons(server)
+    server.send(["second@elsewhere.test"])
+    server.stop()
+    server.layout = "single"
+    server.start()
+    server.tool("sendmail", "third@elsewhere.test", input=b"Subject: x\n\nx\n")
+    wait_until(lambda: b"third" in server.tool("mailq").stdout, what="the third message")
+    listed = server.tool("mailq").stdout
+    assert b"first" in listed and b"second" in listed

@@ -14,7 +14,7 @@ own = Area("mailer")
 PARAMETERS: tuple[Parameter, ...] = (
     own.choice(
         "mailer_layout",
-        "single",
+        "auto",
         "Whether all parts share one process (single) or only master keeps root's rights (processes).",
         ("auto", "single", "processes"),
     ),
