@@ -1,7 +1,7 @@
 """The directories of an instance: made where they are missing, looked at, mended (postconf(5): queue_directory, data_directory).
 
-What lies below ``$queue_directory/mailer`` is ours alone: with daemons that run as mail_owner it is given to that account. The
-rest may be shared with a Postfix and is only looked at. A place where somebody else may write is refused.
+What lies below ``$queue_directory/mailer`` and ``$data_directory`` is ours: with daemons that run as mail_owner it is given to
+that account. The rest may be shared with a Postfix and is only looked at. A place where somebody else may write is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ __all__ = ["Finding", "Unsafe", "findings", "mend", "prepare", "private_director
 #: the directory's group, so that a reader without root's rights can open them.
 _DROP_BOX = 0o1733
 _SHARED_DROP_BOX = 0o3733
+#: A data directory that lies no deeper than this (/srv/data) may be somebody's whole disk: it is not given away unasked.
+_SHALLOW = 2
 _OTHERS_WRITE = 0o002
 _GROUP_WRITES = 0o020
 
@@ -77,7 +79,7 @@ def _places(settings: Any, owner: Owner | None) -> list[_Place]:
         _Place(inside, 0o711, uid, gid, queue),
         _Place(maildrop_directory(queue), drop, uid, owner.drop_gid if owner else mine, queue),
         _Place(corrupt_directory(queue), 0o700, uid, gid, queue),
-        _Place(data, 0o700 if owner else 0o755, uid, gid, os.path.dirname(data), ours=False),
+        _Place(data, 0o700 if owner else 0o755, uid, gid, os.path.dirname(data), _dedicated(data, queue)),
     ]
     if owner:
         places += [
@@ -86,6 +88,11 @@ def _places(settings: Any, owner: Owner | None) -> list[_Place]:
             _Place(private_directory(queue), 0o710, me, gid, queue),
         ]
     return places
+
+
+def _dedicated(data: str, queue: str) -> bool:
+    """Whether a directory is nothing but the data directory of a mail system."""
+    return data.count(os.sep) > _SHALLOW and not (queue + os.sep).startswith(data + os.sep)
 
 
 def prepare(settings: Any, owner: Owner | None = None) -> None:
@@ -123,6 +130,9 @@ def findings(settings: Any, owner: Owner | None, deep: bool = True) -> Iterator[
     if owner and deep and os.path.isdir(inside):
         leave = {maildrop_directory(queue), private_directory(queue)}
         yield from _files(inside, owner, leave, {place.path for place in _places(settings, owner)}, queue)
+    data = settings.data_directory
+    if owner and deep and os.path.isdir(data) and _dedicated(data, queue):
+        yield from _files(data, owner, set(), set(), os.path.dirname(data))
 
 
 def _look(place: _Place, owner: Owner | None) -> Iterator[Finding]:

@@ -45,8 +45,6 @@ def adopt(reactor: Any, sock: socket.socket, factory: Any, one_by_one: bool = Fa
         kind = _OneByOneTcp if one_by_one else tcp.Port
         port = kind._fromListeningDescriptor(reactor, sock.fileno(), sock.family, factory)
     port.backlog = _BACKLOG
-    # The descriptor that is kept for the day when there are no others.
-    tcp._reservedFD._fileFactory = socket.socket  # type: ignore[attr-defined]
     port._shouldShutdown = False  # that would end it for the other processes as well
     port.startListening()
     if one_by_one:

@@ -146,3 +146,17 @@ def test_a_submission_can_be_read_by_the_group_of_a_shared_maildrop_only(setting
     finally:
         os.umask(before)
     assert state(f"{directory}/{name}") == ("0o640", 0, 65532)
+
+
+@root
+def test_what_daemons_keep_in_the_data_directory_is_theirs(settings):
+    os.mkdir(settings.data_directory)
+    with open(f"{settings.data_directory}/verify_cache.db", "w"):
+        pass
+    prepare(settings, OWNER)
+    assert state(settings.data_directory) == ("0o700", 65534, 65533)
+    assert state(f"{settings.data_directory}/verify_cache.db")[1:] == (65534, 65533)
+    settings.data_directory = os.path.dirname(settings.queue_directory)  # more than its name says
+    before = state(settings.data_directory)
+    prepare(settings, OWNER)
+    assert state(settings.data_directory) == before
