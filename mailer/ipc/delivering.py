@@ -143,14 +143,14 @@ def _load_recipient(row: list[Any]) -> Recipient:
     return Recipient(address, original, _UNSET, "", number)
 
 
-_ORDINARY = ["", "", "", False, 1, "smtp"]
+_ORDINARY = ["", "", "", False, 1, "smtp", ""]
 
 
 def dump_outcome(outcome: Outcome) -> list[Any]:
     """All of it, as JSON takes it."""
     row = [outcome.fate.value, outcome.status, outcome.text, outcome.relay, outcome.connected]
     rare = [outcome.remote_mta, outcome.diagnostic, outcome.action, outcome.dsn_passed_on, outcome.conn_use]
-    rare.append(outcome.diagnostic_type)
+    rare += [outcome.diagnostic_type, outcome.service]
     return row + rare if rare != _ORDINARY else row
 
 

@@ -78,6 +78,7 @@ class Outcome:
     ``diagnostic_type`` says whose words it is: an SMTP server's, or a command's (``x-unix``).
     ``action`` overrides the DSN action (``delivered``, ``relayed``, ``expanded``) for SENT: a relay that does not pass
     DSN on reports ``relayed``. ``dsn_passed_on`` says that the next host has taken over success notices.
+    ``service`` is the transport that the recipient was passed on to, if it was: the log line is then that one's.
     ``conn_use`` is how many deliveries the connection has served, this one included (the log names it from 2 on).
     """
 
@@ -92,6 +93,7 @@ class Outcome:
     dsn_passed_on: bool = False
     conn_use: int = 1
     diagnostic_type: str = "smtp"
+    service: str = ""
 
     @classmethod
     def sent(cls, text: str, status: str = "2.0.0", **more: object) -> Outcome:

@@ -44,8 +44,9 @@ class Desk:
     """What all deliveries share.
 
     ``ended(delivery)`` is called when one is over and all its recipients have fates, ``queue`` is the IQueue, ``line``
-    formats log lines, ``log`` is the queue manager's own, ``seconds`` the clock. ``soft_bounce`` turns failures for good
-    into deferrals. ``verifier`` (``word(fate)``, ``told(recipient, outcome)``) is told what became of address probes.
+    formats log lines, ``log`` is the queue manager's own, ``log_of`` gives another transport's or None, ``seconds`` is the
+    clock. ``soft_bounce`` turns failures for good into deferrals. ``verifier`` (``word(fate)``, ``told(recipient, outcome)``)
+    is told what became of address probes.
     """
 
     queue: Any
@@ -53,6 +54,7 @@ class Desk:
     log: Any
     seconds: Callable[[], float]
     ended: Callable[[Delivery], None]
+    log_of: Callable[[str], Any]
     soft_bounce: bool = False
     verifier: Any = None
 
@@ -176,7 +178,8 @@ class Delivery:
         queue_id, arrival = request.queue_id, self.message.entry.arrival
         if self.message.verification and desk.verifier is not None:
             word = desk.verifier.word(outcome.fate)
-        self._log.info(
+        log = self._log if not outcome.service else desk.log_of(outcome.service) or self._log
+        log.info(
             desk.line(queue_id, recipient, outcome, arrival, request.activated, request.started, desk.seconds(), word)
         )
 

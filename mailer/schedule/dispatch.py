@@ -73,6 +73,11 @@ class Dispatch:
         self._transports = dict(transports)
         self._transports.setdefault(RETRY, TransportEntry(_Deferring(), self._log, limits(RETRY)))
 
+    def log_of(self, name: str) -> Any:
+        """Where a transport's service logs, None if there is no such one."""
+        entry = self._transports.get(name)
+        return entry.log if entry is not None else None
+
     def stop(self) -> None:
         """Start nothing more."""
         self._stopped = True

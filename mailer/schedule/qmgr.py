@@ -95,7 +95,14 @@ class Qmgr:
         most, minimum = settings.qmgr_message_recipient_limit, settings.qmgr_message_recipient_minimum
         self._refill = Refill(self._scheduler, most, minimum)
         self._dispatch.desk = Desk(
-            self._queue, self._line, log, self._seconds, self._ended, settings.soft_bounce, self._verifier
+            self._queue,
+            self._line,
+            log,
+            self._seconds,
+            self._ended,
+            self._dispatch.log_of,
+            settings.soft_bounce,
+            self._verifier,
         )
         warned = settings.qmgr_clog_warn_time if settings.helpful_warnings else 0.0
         self._dispatch.clog = Clog(log, warned, settings.qmgr_message_active_limit, lambda: len(self._active))

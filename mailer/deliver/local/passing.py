@@ -16,16 +16,17 @@ __all__ = ["Passing"]
 class _Heard:
     """The IOutcomes of the other transport: it has one recipient to tell of."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, name: str) -> None:
         self._run = run
+        self._name = name
         self.told = False
 
     def tell(self, recipient: Recipient, outcome: Outcome, shown: Recipient | None = None) -> None:
         self.told = True
-        self._run.parts.append((shown or recipient, outcome))
+        self._run.parts.append((shown or recipient, replace(outcome, service=self._name)))
 
     def partial(self, shown: Recipient, outcome: Outcome) -> None:
-        self._run.parts.append((shown, outcome))
+        self._run.parts.append((shown, replace(outcome, service=self._name)))
 
     def unreachable(self, status: str, reason: str) -> None:
         """One user's nexthop says nothing of local delivery."""
@@ -48,7 +49,7 @@ class Passing:
             run.failed(address, "4.3.5", "mail system configuration error")
             return
         self._log.info(f"{request.queue_id}: passing <{address}> to transport={name}")
-        heard = _Heard(run)
+        heard = _Heard(run, name)
         try:
             await transport.deliver(self._request(request, name, nexthop, run.shown(address)), heard)
         except MailError as error:
