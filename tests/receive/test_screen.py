@@ -164,6 +164,7 @@ def test_lists_that_answer_too_late_are_not_waited_for():
     world.wait(0.3)
     assert peer.transport.received() == BANNER
     world.wait(2)
+    assert "postscreen: warning: dnsblog reply timeout 1s for slow.test" in world.told
     assert "postscreen: PASS NEW [127.0.0.2]:P" in world.told
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -45,18 +46,20 @@ class Score:
     total: int = 0
     domain: str = ""
     ttl: float | None = None
-    outstanding: int = 0
+    outstanding: set[str] = field(default_factory=set)
     complete: bool = False
     waiting: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Blocklists:
-    """:param log: of the service dnsblog. :raise ConfigError: a site makes no sense."""
+    """:param logs: of the service dnsblog, and the screen's own. :raise ConfigError: a site makes no sense."""
 
-    def __init__(self, sites: Sequence[str], dns: Any, reactor: Any, log: Any, timeout: float, delay: float) -> None:
+    def __init__(
+        self, sites: Sequence[str], dns: Any, reactor: Any, logs: tuple[Any, Any], timeout: float, delay: float
+    ) -> None:
         self._dns = dns
         self._reactor = reactor
-        self._log = log
+        self._log, self._screen_log = logs
         self._timeout = timeout
         self._delay = delay
         self._sites = [_site(text) for text in sites]
@@ -72,11 +75,11 @@ class Blocklists:
         :param done: called when all have answered or their time is up, unless that is now."""
         score = self._scores.get(address)
         if score is None:
-            score = self._scores[address] = Score(outstanding=len(self._domains))
-            timer = self._reactor.callLater(self._timeout, self._end, address, score)
+            score = self._scores[address] = Score(outstanding=set(self._domains))
+            timer = self._reactor.callLater(self._timeout, self._overdue, address, score)
             for domain in self._domains:
                 question = self._question(score, address, domain)
-                Driver(question, lambda error, score=score: self._answered(address, score, timer, error)).resume()
+                Driver(question, partial(self._answered, address, score, timer, domain)).resume()
         if not score.complete:
             score.waiting.append(done)
         return score
@@ -105,13 +108,19 @@ class Blocklists:
         """Refusals name the list that main.cf names first, whichever answered first."""
         return self._domains.index(one) < self._domains.index(other)
 
-    def _answered(self, address: str, score: Score, timer: Any, error: BaseException | None) -> None:
+    def _answered(self, address: str, score: Score, timer: Any, domain: str, error: BaseException | None) -> None:
         if error is not None:
             self._log.error(f"{address}: {type(error).__name__}: {error}")
-        score.outstanding -= 1
+        score.outstanding.discard(domain)
         if not score.outstanding and not score.complete:
             timer.cancel()
             self._end(address, score)
+
+    def _overdue(self, address: str, score: Score) -> None:
+        for domain in self._domains:
+            if domain in score.outstanding:
+                self._screen_log.warning(f"dnsblog reply timeout {self._timeout:.0f}s for {domain}")
+        self._end(address, score)
 
     def _end(self, address: str, score: Score) -> None:
         """All have answered, or will not be waited for any longer."""

@@ -67,7 +67,7 @@ class Screen:
         self.checking = 0
         self._read_tests(settings)
         self._read_lists(context)
-        self._read_blocklists(context, logs("dnsblog"))
+        self._read_blocklists(context, (logs("dnsblog"), self.log))
         inner = as_smtpd(settings)
         self.footer = RejectFooter(inner, context.seconds, context.log, context.tables)
         self.keywords = EhloKeywords(inner, context.tables)
@@ -117,11 +117,11 @@ class Screen:
         filters = settings.postscreen_command_filter
         self.command_filter = tables.maps(filters, "postscreen_command_filter") if filters else None
 
-    def _read_blocklists(self, context: Context, blog: Any) -> None:
+    def _read_blocklists(self, context: Context, logs: tuple[Any, Any]) -> None:
         settings = context.settings
         sites, timeout = settings.postscreen_dnsbl_sites, settings.postscreen_dnsbl_timeout
         delay = settings.dnsblog_reply_delay
-        self.blocklists = Blocklists(sites, context.dns, context.reactor, blog, timeout, delay)
+        self.blocklists = Blocklists(sites, context.dns, context.reactor, logs, timeout, delay)
         self.threshold: int = settings.postscreen_dnsbl_threshold
         self.allow_threshold: int = settings.postscreen_dnsbl_allowlist_threshold
         names = settings.postscreen_dnsbl_reply_map
