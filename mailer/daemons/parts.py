@@ -16,6 +16,7 @@ from mailer.config.errors import ConfigError
 from mailer.config.mastercf import Service
 from mailer.interfaces.context import Context
 from mailer.log.maillog import MailLog
+from mailer.tables.commons import Commons
 from mailer.tables.opening import Tables
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Common:
         self.plan = plan
         self.shared = shared
         self._tables: list[Tables] = []
+        self._commons = Commons()
         self._sinks: dict[str, Any] = {}
 
     def context(self, name: str, program: str, settings: Any, **more: Any) -> Context:
@@ -66,7 +68,7 @@ class Common:
             directory=shared.directory,
             **more,
         )
-        tables = Tables(context, elsewhere=shared.elsewhere)
+        tables = Tables(context, elsewhere=shared.elsewhere, commons=self._commons)
         self._tables.append(tables)
         return replace(context, tables=tables)
 
@@ -93,6 +95,7 @@ class Common:
     def close(self) -> None:
         for tables in self._tables:
             tables.close()
+        self._commons.close()
 
 
 def program(service: Service) -> str:

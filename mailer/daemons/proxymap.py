@@ -21,6 +21,7 @@ from mailer.ipc.lookups import LookupService
 from mailer.ipc.server import CallServer
 from mailer.message.status import TemporaryError
 from mailer.net.sharing import adopt
+from mailer.tables.commons import Commons
 from mailer.tables.opening import Tables
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class ProxymapDaemon:
             settings, place.reactor, place.seconds, self._log, "proxymap", place.dns, directory=place.directory
         )
         self._tables: dict[TableOptions, Tables] = {}
+        self._commons = Commons()
         self._approved, early = approved(place.plan)
         self.broken: dict[str, str] = {}
         options = TableOptions(utf8=settings.smtputf8_enable)
@@ -61,7 +63,7 @@ class ProxymapDaemon:
     def _opened(self, spec: str, options: TableOptions) -> Any:
         tables = self._tables.get(options)
         if tables is None:
-            tables = self._tables[options] = Tables(self._context, options)
+            tables = self._tables[options] = Tables(self._context, options, commons=self._commons)
         return tables.open(spec)
 
     def _open(self, spec: str, options: TableOptions) -> Any:
@@ -91,6 +93,7 @@ class ProxymapDaemon:
         await self._server.drain(seconds)
         for tables in self._tables.values():
             tables.close()
+        self._commons.close()
 
     def reload(self, plan: Any, peers: Any) -> None:
         raise NotImplementedError("a proxymap is replaced")

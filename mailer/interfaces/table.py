@@ -128,8 +128,9 @@ class ITables(Interface):
         """The same for tables whose results name files, commands or accounts: see ``TableOptions.secure``."""
 
     def share(key, make):
-        """Something that several tables use together, such as connections to a server: ``make()`` the first time, the same
-        object from then on. It has ``close()``, called after the tables were closed.
+        """Something that several tables use together, those of other services of the process among them, such as connections
+        to a server: ``make()`` the first time, the same object from then on. It has ``close()``, called after the tables
+        were closed.
 
         :param key: hashable; what makes two of them the same. :param make: without arguments."""
 

@@ -8,6 +8,7 @@ A key or a value that lacks a part gives no text at all: such a lookup finds not
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 from mailer.config.errors import ConfigError
 
@@ -42,6 +43,12 @@ class Template:
         self._labels = max((int(code) for code in used if code.isdigit()), default=0)
         self._of_key = frozenset(code for code in used if code.isupper())
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     def fits(self, key: str) -> bool:
         """Whether the key has all the parts that the template takes from the key in any case (``%U %D %1`` ...)."""
         if not self._labels and not self._of_key:
@@ -58,11 +65,24 @@ class Template:
         subject = key if value is None else value
         if self.plain:
             return quote(subject) or None
-        texts: list[str] = []
+        values = self.values(key, value)
+        if values is None:
+            return None
+        filled = iter(values)
+        return "".join(quote(next(filled)) if code else text for text, code in self._parts)
+
+    def marked(self, mark: Callable[[int], str]) -> str:
+        """The text with ``mark(0)``, ``mark(1)`` ... in place of what is put in."""
+        number = count()
+        return "".join(mark(next(number)) if code else text for text, code in self._parts)
+
+    def values(self, key: str, value: str | None = None) -> list[str] | None:
+        """What is put in, in order; None when a part is missing or empty."""
+        subject = key if value is None else value
         labels = _labels(key) if self._labels else []
-        for text, code in self._parts:
+        found: list[str] = []
+        for _, code in self._parts:
             if not code:
-                texts.append(text)
                 continue
             if code.isdigit():
                 part = labels[-int(code)] if int(code) <= len(labels) else ""
@@ -70,8 +90,8 @@ class Template:
                 part = _part(code.lower(), key if code.isupper() else subject)
             if not part:
                 return None
-            texts.append(quote(part))
-        return "".join(texts)
+            found.append(part)
+        return found
 
 
 def _part(code: str, address: str) -> str:

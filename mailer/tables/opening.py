@@ -16,6 +16,7 @@ from mailer.config.errors import ConfigError
 from mailer.interfaces.table import ITableFactory, ITables, TableOptions
 from mailer.plugins.guard import ours
 from mailer.plugins.registry import Registry, installed
+from mailer.tables.commons import Commons
 from mailer.tables.guarded import guarded_table
 from mailer.tables.maps import Maps
 from mailer.tables.spec import split_spec
@@ -43,6 +44,7 @@ class Tables:
     :param trace: takes what tables are asked and what they say, for explaining; None: nothing is recorded.
     :param elsewhere: ``elsewhere(proxied, type, name, options)`` gives the ITable of one that another process has to
         read, or None: it is opened here. ``proxied`` says whether ``proxy:`` stands before it.
+    :param commons: what tables use together with those of other services, for the owner of it to close; None: an own one.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Tables:
         strict: bool = False,
         elsewhere: Callable[[bool, str, str, TableOptions], Any] | None = None,
         trace: Trace | None = None,
+        commons: Commons | None = None,
     ) -> None:
         self.options = options or TableOptions(utf8=context.settings.smtputf8_enable)
         self.problems: list[str] = []
@@ -64,7 +67,8 @@ class Tables:
         self._elsewhere = elsewhere
         self._trace = trace
         self._secured: Tables | None = None
-        self._shared: dict[Hashable, Any] = {}
+        self._commons = commons or Commons()
+        self._owns_commons = commons is None
 
     def open(self, spec: str) -> Any:
         return self._traced(self._known(spec), "")
@@ -92,16 +96,13 @@ class Tables:
                 self._strict,
                 self._elsewhere,
                 self._trace,
+                self._commons,
             )
             self._secured.problems = self.problems
-            self._secured._shared = self._shared
         return self._secured
 
     def share(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        found = self._shared.get(key)
-        if found is None:
-            found = self._shared[key] = make()
-        return found
+        return self._commons.share(key, make)
 
     def close(self) -> None:
         if self._secured is not None:
@@ -109,9 +110,8 @@ class Tables:
         tables, self._tables = self._tables, {}
         for table in tables.values():
             table.close()
-        for thing in self._shared.values():
-            thing.close()
-        self._shared.clear()
+        if self._owns_commons:
+            self._commons.close()
 
     def build(self, spec: str) -> Any:
         """Open a table anew. :raise ConfigError: it cannot be opened."""

@@ -73,8 +73,8 @@ class Shelter:
         except Away as error:
             return self._stand_in(key, error)
 
-    def forget(self) -> None:
-        """Ask anew from now on."""
+    def close(self) -> None:
+        """Forget all answers."""
         self._cache.forget()
 
     async def _fetch(self, key: str) -> str | None:

@@ -7,11 +7,13 @@ front of a parenthesis, and ``\\(`` means the same as ``\\28``.
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from mailer.tables.ldap.ber import boolean, octets, packed
+from mailer.tables.expansion import Template
+from mailer.tables.ldap.ber import boolean, children, octets, packed
 from mailer.tables.text import octets as to_octets
 
-__all__ = ["PRESENT", "BadFilter", "compile_filter", "quote_filter"]
+__all__ = ["PRESENT", "BadFilter", "FilterTemplate", "compile_filter", "quote_filter"]
 
 _SPECIAL = re.compile(r"[*()\\\0]")
 _DESCRIPTION = r"(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)"
@@ -19,6 +21,7 @@ _ATTRIBUTE = re.compile(rf"{_DESCRIPTION}(?:;[A-Za-z0-9-]+)*", re.ASCII)
 _EXTENSIBLE = re.compile(rf"({_DESCRIPTION}(?:;[A-Za-z0-9-]+)*)?(:dn)?(?::({_DESCRIPTION}))?", re.ASCII | re.IGNORECASE)
 _ESCAPE = re.compile(rb"\\(?:([0-9A-Fa-f]{2})|([()*\\]))?|[()*]")
 _DEEPEST = 100
+_MARK = re.compile(rb"\0(\d+)\0")
 _SETS = {"&": 0xA0, "|": 0xA1, "!": 0xA2}
 _COMPARISONS = {"<": 0xA6, ">": 0xA5, "~": 0xA8}
 
@@ -149,3 +152,56 @@ def _value(value: str, text: str) -> bytes:
         raise BadFilter(text)
 
     return _ESCAPE.sub(unescaped, data)
+
+
+#: Constant octets; or a tag with elements; or a tag with content made of constant octets and numbers of what is put in.
+_Node = bytes | tuple[int, list[Any], bool]
+
+
+class FilterTemplate:
+    """A query_filter, parsed once; what lookups put in goes straight into its place.
+
+    Only where that is no assertion value (a whole filter, an attribute's name) each lookup's text is parsed.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._tree: _Node | None = None
+        try:
+            encoded = compile_filter(template.marked(lambda number: f"\0{number}\0"))
+        except BadFilter:
+            return
+        self._tree = _nodes(encoded)[0]
+
+    def compile(self, key: str) -> bytes | None:
+        """None if the key lacks a part that is needed. :raise BadFilter:"""
+        if self._tree is None:
+            text = self._template.expand(key, quote=quote_filter)
+            return None if text is None else compile_filter(text)
+        values = self._template.values(key)
+        return None if values is None else _filled(self._tree, [to_octets(value) for value in values])
+
+
+def _nodes(data: bytes) -> list[_Node]:
+    found: list[_Node] = []
+    at = 0
+    for tag, start, stop in children(data, 0, len(data)):
+        content = data[start:stop]
+        if _MARK.search(content) is None:
+            found.append(data[at:stop])
+        elif tag & 0x20:
+            found.append((tag, _nodes(content), True))
+        else:
+            pieces = _MARK.split(content)
+            found.append((tag, [int(piece) if number % 2 else piece for number, piece in enumerate(pieces)], False))
+        at = stop
+    return found
+
+
+def _filled(node: _Node, values: list[bytes]) -> bytes:
+    if isinstance(node, bytes):
+        return node
+    tag, parts, constructed = node
+    if constructed:
+        return packed(tag, b"".join([_filled(part, values) for part in parts]))
+    return packed(tag, b"".join([values[part] if isinstance(part, int) else part for part in parts]))

@@ -16,7 +16,7 @@ from mailer.tables.failure import QueryError
 from mailer.tables.ldap.codes import BAD_FILTER, NO_SUCH_OBJECT, SearchFailed, describe
 from mailer.tables.ldap.configuration import read_configuration
 from mailer.tables.ldap.directory import Directory
-from mailer.tables.ldap.filters import BadFilter, compile_filter, quote_filter
+from mailer.tables.ldap.filters import BadFilter, FilterTemplate, quote_filter
 from mailer.tables.ldap.messages import Entry, Search
 from mailer.tables.ldap.names import quote_dn
 from mailer.tables.ldap.results import Expander
@@ -28,7 +28,8 @@ __all__ = ["LdapTable"]
 
 
 class LdapTable(FixedTable):
-    """``directory`` is what it asks, shared with other tables of the service that ask the same servers the same way.
+    """``directory`` is what it asks, shared with other tables of the process that ask the same servers the same way;
+    ``shelter`` has the answers, shared with the same table of other services.
 
     ``observe(search, server, seconds, outcome)`` is called for each search if it is set.
     """
@@ -45,6 +46,7 @@ class LdapTable(FixedTable):
         self._domains = (
             StringList(configuration.domains, context, f"{self.name}:domain") if configuration.domains else None
         )
+        self._filter = FilterTemplate(configuration.filter)
         self._prototype = Search(
             "",
             configuration.scope,
@@ -54,7 +56,13 @@ class LdapTable(FixedTable):
             configuration.size_limit,
             configuration.time_limit,
         )
-        self.shelter = Shelter(
+        self.shelter: Shelter = context.tables.share(
+            ("ldap answers", self.name, configuration, self.options), self._shelter
+        )
+
+    def _shelter(self) -> Shelter:
+        configuration, context = self.configuration, self.context
+        return Shelter(
             self.name,
             self._ask,
             configuration.lifetimes,
@@ -97,14 +105,14 @@ class LdapTable(FixedTable):
         """None if the key lacks a part that the search needs."""
         configuration = self.configuration
         base = configuration.base.expand(key, quote=quote_dn)
-        text = configuration.filter.expand(key, quote=quote_filter)
-        if base is None or text is None:
-            return None
         try:
-            compiled = compile_filter(text)
+            compiled = self._filter.compile(key)
         except BadFilter:
             raise self._failed(SearchFailed(BAD_FILTER), None) from None
+        if base is None or compiled is None:
+            return None
         whole = self._prototype
+        shown = "" if self.observe is None else configuration.filter.expand(key, quote=quote_filter) or ""
         return Search(
             base,
             whole.scope,
@@ -113,7 +121,7 @@ class LdapTable(FixedTable):
             whole.dereference,
             whole.size_limit,
             whole.time_limit,
-            text,
+            shown,
         )
 
     async def _entries(self, search: Search) -> list[Entry]:

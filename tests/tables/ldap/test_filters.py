@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailer.tables.expansion import Template
 from mailer.tables.ldap.ber import children, octets, packed
-from mailer.tables.ldap.filters import PRESENT, BadFilter, compile_filter, quote_filter
+from mailer.tables.ldap.filters import PRESENT, BadFilter, FilterTemplate, compile_filter, quote_filter
 from mailer.tables.ldap.names import quote_dn
 from mailer.tables.ldap.urls import BadUrl, is_url, parse_location, parse_url
 
@@ -127,3 +128,27 @@ def test_urls_of_entries():
     for wrong in ("ldap:///x??up", "ldap:///x???(a", "ldap:///%zz", "x"):
         with pytest.raises(BadUrl):
             parse_url(wrong)
+
+
+TEMPLATES = [
+    "mail=%s",
+    "(&(objectClass=x)(|(mail=%s)(mail=%u@*%d*)(!(cn=%u-%u)))(a>=%s))",
+    "(mail:rule:=%s)",
+    "%s",
+    "(%u=x)",
+]
+
+
+@pytest.mark.parametrize("text", TEMPLATES)
+@given(key=OCTETS)
+@settings(max_examples=40, deadline=None)
+def test_templates_give_what_their_text_gives(text, key):
+    template = Template(text, "t")
+    expanded = template.expand(key, quote=quote_filter)
+    try:
+        expected = None if expanded is None else compile_filter(expanded)
+    except BadFilter:
+        with pytest.raises(BadFilter):
+            FilterTemplate(template).compile(key)
+    else:
+        assert FilterTemplate(template).compile(key) == expected
