@@ -6,10 +6,12 @@
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from peers import need, wait_until
@@ -20,6 +22,8 @@ CLIENTS = 8
 #: A fate is written with one of the next new messages (after 32 notes, two for each message) or 20 ms later; so many
 #: messages that were acknowledged after a delivery are more than enough for it to be in the kernel's hands.
 SETTLED = 50
+#: Deliveries to one destination at a time (default_destination_concurrency_limit), and fates that may not be written yet.
+UNDER_WAY = 20 + SETTLED
 
 
 def content(tag):
@@ -105,7 +109,7 @@ def missing(events):
     """:return: what has been acknowledged and has not arrived."""
     tags = {"acknowledged": set(), "arrived": set(), "killed": set()}
     for what, tag in list(events):
-        tags[what].add(tag)
+        tags.setdefault(what, set()).add(tag)
     return tags["acknowledged"] - tags["arrived"]
 
 
@@ -159,6 +163,111 @@ def test_everything_acknowledged_arrives_and_only_what_was_in_flight_comes_twice
     for tag, places in twice.items():
         for first, second in zip(places, places[1:], strict=False):
             assert was_in_flight(events, first, second), (tag, SEED)
+
+
+class Insistent(Client):
+    """Sends one message after the other until it is told to stop; calls again when a connection breaks or a message is not
+    taken now."""
+
+    def __init__(self, port, name, events, over):
+        super().__init__(port, name, events)
+        self.over = over
+        self.number = 0
+
+    def run(self):
+        while not self.over.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 10) as sock, sock.makefile("rwb") as stream:
+                    self.expect(stream, b"220")
+                    self.say(stream, b"EHLO client.test\r\n")
+                    for _ in range(20):
+                        if self.over.is_set():
+                            return
+                        self.number += 1
+                        self.send(stream, f"{self.prefix}-{self.number}")
+            except (OSError, AssertionError) as error:
+                self.events.append(("failed", f"{self.prefix}-{self.number}: {error!r}"))
+
+
+def daemons(server):
+    """Process ids of the daemons, by name such as ``smtpd.0``."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (process / "cmdline").read_bytes().rstrip(b"\0").decode()
+            directory = os.readlink(process / "cwd")
+        except OSError:
+            continue
+        if title.startswith("mailer: ") and directory == f"{server.directory}/queue":
+            found[title.removeprefix("mailer: ")] = int(process.name)
+    return found
+
+
+def was_under_way(events, first):
+    """Whether somebody died shortly before a message arrived: a process that delivers goes on without its queue manager,
+    and the next queue manager knows nothing of it."""
+    acknowledged = 0
+    for what, _ in reversed(events[:first]):
+        if what == "killed":
+            return True
+        acknowledged += what == "acknowledged"
+        if acknowledged > SETTLED:
+            return False
+    return False
+
+
+def kill_one(server, moments, events):
+    """Kill any daemon. :return: which, and how many seconds it took until mail was taken again that came after."""
+    running = wait_until(lambda: daemons(server), what="daemons")
+    name = moments.choice(sorted(running))
+    os.kill(running[name], signal.SIGKILL)
+    events.append(("killed", name))
+    place, began = len(events), time.monotonic()
+    wait_until(lambda: any(what == "acknowledged" for what, _ in events[place:]), 20, f"mail after the death of {name}")
+    wait_until(lambda: name in daemons(server), 20, f"another {name}")
+    return name, time.monotonic() - began
+
+
+@pytest.mark.parametrize("layout", ["processes"], indirect=True)
+def test_any_daemon_may_die_under_load(mta, sink):
+    moments = random.Random(SEED)
+    print(f"MAILER_CRASH_SEED={SEED}")
+    events, over = [], threading.Event()
+    peer = sink()
+    peer.messages = Arrivals(events)
+    soon = "minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\nnotify_classes =\n"
+    server = mta(f"relayhost = [127.0.0.1]:{peer.port}\n{soon}")
+    clients = [Insistent(server.port, str(client), events, over) for client in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    deaths = []
+    for _ in range(ROUNDS):
+        time.sleep(moments.uniform(0.1, 0.5))
+        deaths.append(kill_one(server, moments, events))
+    over.set()
+    for client in clients:
+        client.join(30)
+        assert not client.is_alive()
+    print(*(f"{name} {seconds:.1f}s" for name, seconds in deaths))
+    acknowledged = {tag for what, tag in events if what == "acknowledged"}
+    assert len(acknowledged) > 10 * ROUNDS
+    try:
+        wait_until(lambda: not missing(events), 60, "everything acknowledged")
+        empty = b"Mail queue is empty\n"
+        wait_until(lambda: server.tool("postqueue", "-p").stdout == empty, 60, "the empty queue")
+    except AssertionError as error:
+        lost = f"MAILER_CRASH_SEED={SEED}: {sorted(missing(events))}, killed {deaths}"
+        queue = server.tool("postqueue", "-p").stdout.decode()[-4000:]
+        raise AssertionError(f"{error}\n{lost}\n{queue}\n{server.log()[-4000:]}\n{server.output()[-4000:]}") from None
+    contents = server.directory / "queue/mailer/content"
+    wait_until(lambda: not list(contents.glob("*/*")), 20, "no content left")
+    arrived = {tag for what, tag in events if what == "arrived"}
+    assert len(arrived - acknowledged) <= CLIENTS * ROUNDS  # taken, but somebody died before it was said
+    for tag, places in repeated(events).items():
+        for first, second in zip(places, places[1:], strict=False):
+            assert was_in_flight(events, first, second) or was_under_way(events, first), (tag, SEED, deaths)
+    assert len(repeated(events)) <= ROUNDS * UNDER_WAY
+    assert "Traceback" not in server.output()
 
 
 def trace(server, path):
