@@ -38,6 +38,8 @@ _fault = Logger()
 
 #: How long the parts of an old configuration are kept for deliveries that began with them.
 _RETIRE_SECONDS = 600.0
+#: How old a log line is when it is written: smtpd has written by then what it did with the same message.
+_LOG_SECONDS = 0.15
 #: Seconds that the last answers are given to leave.
 _LINGER = 0.1
 
@@ -66,6 +68,7 @@ class QmgrDaemon:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        place.log.hold_back(_LOG_SECONDS)
         reactor, settings = place.reactor, place.plan.configuration.settings
         self._core = core = QueueCore(
             settings, reactor, place.seconds, place.log, LocalSockets(place.sockets), place.directory, LANES

@@ -8,7 +8,9 @@ Memory is bounded: when the destination is stuck, lines are dropped, counted, an
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, Protocol
 
 __all__ = ["Destination", "Line", "MailLog", "ServiceLog"]
@@ -16,6 +18,7 @@ __all__ = ["Destination", "Line", "MailLog", "ServiceLog"]
 #: Seconds since the epoch, severity, tag such as ``postfix/smtpd[123]``, text.
 Line = tuple[float, str, str, str]
 
+_time = itemgetter(0)
 _FLUSH_SECONDS = 0.1
 _FLUSH_LINES = 200
 #: Flushes without delay that are saved up, and that are granted in a second.
@@ -70,6 +73,7 @@ class MailLog:
         self._rotated = False
         self._reopened: list[Callable[[], None]] = []
         self._failed = False
+        self._hold = 0.0
 
     def service(self, name: str, syslog_name: str = "postfix") -> ServiceLog:
         """The log of one service: ``name`` is the program (smtpd, qmgr), ``syslog_name`` what stands before it."""
@@ -88,7 +92,7 @@ class MailLog:
         elif not self._scheduled:
             self._scheduled = True
             self._later(self._patience(now), self._due)
-        elif len(lines) >= _FLUSH_LINES:
+        elif len(lines) >= _FLUSH_LINES and not self._hold:
             self.flush()
 
     def _patience(self, now: float) -> float:
@@ -99,9 +103,28 @@ class MailLog:
         self._prompt -= 1
         return 0.0
 
+    def hold_back(self, seconds: float) -> None:
+        """Write lines when they are so old, except with a warning or worse: those of other processes that tell what came
+        before are in the file then. More than the flush interval of theirs."""
+        self._hold = seconds
+
     def _due(self) -> None:
         self._scheduled = False
+        if self._hold:
+            self._flush_old()
+        else:
+            self.flush()
+
+    def _flush_old(self) -> None:
+        lines = self._lines
+        old = bisect_right(lines, self._seconds() - self._hold, key=_time)
+        younger = lines[old:]
+        del lines[old:]
+        if younger and self._later is not None:
+            self._scheduled = True
+            self._later(_FLUSH_SECONDS, self._due)
         self.flush()
+        self._lines += younger
 
     def flush(self) -> None:
         """Hand what is buffered to the destination, unless a batch is still on its way: then it goes after that one."""
@@ -126,7 +149,7 @@ class MailLog:
             self._rotated = False
             self._reopen()
         # What came while this batch was on its way has no other call coming for it, if its time is over already.
-        if len(self._lines) >= _FLUSH_LINES or not self._scheduled:
+        if not self._scheduled or (len(self._lines) >= _FLUSH_LINES and not self._hold):
             self.flush()
 
     def reopen(self, then: Callable[[], None] = lambda: None) -> None:

@@ -215,3 +215,23 @@ def test_a_rotation_that_fails_goes_on_in_the_old_file(tmp_path, clock):
     service.warning("still here")
     assert "still here" in (tmp_path / "elsewhere/log").read_text()
     assert len(complaints) == 1 and complaints[0].startswith("mail log: cannot reopen: ")
+
+
+def test_lines_that_are_held_back_are_written_when_they_are_old_enough_and_in_order(clock):
+    sink = Sink()
+    log = MailLog(sink, clock.seconds, lambda: 42, later=clock.callLater)
+    log.hold_back(0.15)
+    service = log.service("qmgr")
+    for _ in range(10):
+        service.info("line")
+        before = len(sink.batches)
+        clock.advance(0.05)
+        for batch in sink.batches[before:]:
+            assert all(line[0] <= clock.seconds() - 0.15 for line in batch)
+    clock.pump([0.05] * 10)
+    written = [line for batch in sink.batches for line in batch]
+    assert len(written) == 10 and written == sorted(written)
+    service.info("before it")
+    service.warning("at once")
+    assert [line[3] for line in sink.batches[-1]] == ["before it", "warning: at once"]
+    assert clock.seconds() - written[-1][0] < 1
