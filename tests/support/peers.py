@@ -22,6 +22,9 @@ import mailer
 ROOT = Path(mailer.__file__).parent.parent
 BIN = Path(sys.executable).parent
 
+#: For ``pytest.mark.parametrize("layout", LAYOUTS, indirect=True)``: the same acceptance in both.
+LAYOUTS = ("single", "processes")
+
 MAIN_CF = """\
 compatibility_level = 3.6
 queue_directory = {directory}/queue

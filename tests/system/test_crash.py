@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from peers import need, wait_until
+from peers import LAYOUTS, need, wait_until
 
 ROUNDS = int(os.environ.get("MAILER_CRASH_ROUNDS", "10"))
 SEED = int(os.environ.get("MAILER_CRASH_SEED", random.randrange(1 << 32)))
@@ -134,6 +134,7 @@ def was_in_flight(events, first, second):
     return before[-1:] == ["killed"]
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, indirect=True)
 def test_everything_acknowledged_arrives_and_only_what_was_in_flight_comes_twice(mta, sink):
     moments = random.Random(SEED)
     print(f"MAILER_CRASH_SEED={SEED}")

@@ -8,9 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from peers import need, wait_until
+from peers import LAYOUTS, need, wait_until
+
+both = pytest.mark.parametrize("layout", LAYOUTS, indirect=True)
 
 
+@both
 def test_smtp_to_maildir(mta):
     server = mta()
     server.send(["you+tag@example.test"])
@@ -26,6 +29,7 @@ def test_smtp_to_maildir(mta):
     assert "relay=virtual" in line and "dsn=2.0.0" in line and "status=sent (delivered to maildir)" in line
 
 
+@both
 def test_relay_to_another_server(mta, sink):
     peer = sink()
     server = mta(f"relayhost = [127.0.0.1]:{peer.port}\n")
@@ -38,6 +42,7 @@ def test_relay_to_another_server(mta, sink):
     assert "status=sent (250 2.0.0 Ok: queued as SINK)" in server.wait_for_log("to=<b@elsewhere.test>")
 
 
+@both
 def test_sendmail_from_the_command_line(mta):
     server = mta()
     server.tool(
@@ -60,6 +65,7 @@ def test_mail_left_while_the_server_was_down_is_picked_up(mta):
     assert b"Subject: waiting" in content
 
 
+@both
 def test_a_refused_recipient_bounces(mta, sink):
     peer = sink({"RCPT": b"550 5.1.1 no such user"})
     server = mta(f"relayhost = [127.0.0.1]:{peer.port}\n")
@@ -75,6 +81,7 @@ def test_a_refused_recipient_bounces(mta, sink):
     server.wait_for_log("sender non-delivery notification:")
 
 
+@both
 def test_a_temporary_failure_waits_in_the_queue_and_flush_tries_again(mta, sink):
     answers = [b"451 4.3.0 later"]
     peer = sink({"RCPT": lambda _: answers[0]})
@@ -110,6 +117,7 @@ def test_an_unknown_user_is_refused_at_rcpt(mta):
         assert code == 550 and b"5.1.1" in text and b"User unknown in virtual mailbox table" in text
 
 
+@both
 def test_sigterm_ends_cleanly_and_sighup_takes_new_settings(mta):
     server = mta()
     (server.directory / "main.cf").open("a").write("smtpd_banner = new banner\n")
@@ -149,6 +157,7 @@ def test_a_wrong_value_stops_the_start_before_any_socket(mta, wrong):
     assert "main.cf, line" in server.output() and wrong.split(" ")[0] in server.output()
 
 
+@both
 def test_twenty_megabytes(mta, sink):
     peer = sink()
     server = mta(f"relayhost = [127.0.0.1]:{peer.port}\nmessage_size_limit = 50000000\n")
@@ -187,6 +196,7 @@ def test_smtp_source_many_sessions(mta):
     server.wait_for_mail("you", 200, 30)
 
 
+@both
 def test_ordinary_users_submit_and_others_sockets_answer(mta):
     if os.getuid() != 0:
         pytest.skip("needs root, to become somebody else")
