@@ -50,7 +50,8 @@ def start_process(identity: Identity, sockets: list[socket.socket]) -> subproces
 
 
 class _Worker:
-    """One process and its lanes; ``free`` are those that nobody uses."""
+    """One process and its lanes; ``free`` are those that nobody uses; the process begins with
+    the first, and so do we."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self.process = process
@@ -112,10 +113,9 @@ class Workers:
         while True:
             worker = self._workers.get(identity)
             if worker is not None and worker.free:
-                return worker, worker.free.pop()
+                return worker, worker.free.pop(0)
             if worker is None and identity not in self._starting and self._room():
-                await self._launch(identity)
-                continue
+                return await self._launch(identity)
             turn: Deferred[None] = Deferred()
             self._waiting.append(turn)
             await turn
@@ -130,16 +130,17 @@ class Workers:
         self._end(min(idle, key=lambda pair: pair[0])[1])
         return True
 
-    async def _launch(self, identity: Identity) -> None:
+    async def _launch(self, identity: Identity) -> tuple[_Worker, Lane]:
         self._starting.add(identity)
         try:
-            await self._start_worker(identity)
+            worker = await self._start_worker(identity)
+            return worker, worker.free.pop(0)  # before those who came later and wait
         finally:
             # Whoever is woken looks for the worker at once: it has to be there by now.
             self._starting.discard(identity)
             self._wake()
 
-    async def _start_worker(self, identity: Identity) -> None:
+    async def _start_worker(self, identity: Identity) -> _Worker:
         pairs = [socket.socketpair() for _ in range(_LANES)]
         try:
             ends = [end for _, end in pairs]
@@ -157,6 +158,7 @@ class Workers:
             self._adopt(identity, worker, ours)
         if self._sweep is None:
             self._sweep = self._reactor.callLater(self._interval, self._end_idle)
+        return worker
 
     def _start_in_thread(self, identity: Identity, ends: list[socket.socket]) -> Deferred[Any]:
         return deferToThreadPool(self._reactor, self._pool, start_process, identity, ends)
