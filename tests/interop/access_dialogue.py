@@ -105,14 +105,14 @@ def read_zone(lines: list[str], fails: Any = FAILS) -> Zone:
 
 
 class NameServer(threading.Thread):
-    """Answers UDP queries from ``zone``, on port 53 of the loopback interface."""
+    """Answers UDP queries from ``zone``, on port 53 of an address of the loopback interface."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         super().__init__(daemon=True)
         self.zone: Zone = {}
         self.asked: list[str] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 53))
+        self.socket.bind((address, 53))
 
     def serve(self, zone: Zone) -> None:
         from ipaddress import ip_address
