@@ -25,7 +25,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -68,7 +67,7 @@ defer_transports = smtp, local, relay, virtual, error
 alias_maps =
 alias_database =
 multi_instance_enable = no
-max_idle = 2s
+max_idle = 20s
 postscreen_cache_map =
 """
 #: What the recorded dialogues were recorded with.
@@ -152,10 +151,12 @@ def _lines(case: Case, port: int) -> str:
 
 
 class Instance:
-    """One MTA that serves all cases of a group, each on its port."""
+    """One MTA that serves all cases of a group, each on its port. It ends with the namespace.
 
-    def __init__(self, cases: list[Case], ports: list[int]) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="agr", dir="/tmp"))
+    :param place: a directory to make one in."""
+
+    def __init__(self, cases: list[Case], ports: list[int], place: Path) -> None:
+        self.root = Path(tempfile.mkdtemp(dir=place))
         self.root.chmod(0o755)
         self.ports = dict(zip((case.name for case in cases), ports, strict=True))
         for name in ("etc", "data", "queue"):
@@ -168,9 +169,6 @@ class Instance:
         (self.root / "etc" / "master.cf").write_text(lines + dialogue.MASTER.partition("\n")[2])
 
     def start(self) -> None:
-        raise NotImplementedError
-
-    def stop(self) -> None:
         raise NotImplementedError
 
     def _await(self, started: object) -> None:
@@ -190,10 +188,6 @@ class Postfix(Instance):
         words = ["/usr/sbin/postfix", "-c", str(self.root / "etc"), word]
         return subprocess.run(words, capture_output=True).stderr
 
-    def stop(self) -> None:
-        self._command("stop")
-        shutil.rmtree(self.root, ignore_errors=True)
-
 
 class Mailer(Instance):
     def start(self) -> None:
@@ -211,11 +205,6 @@ class Mailer(Instance):
             self._await("")
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{self._output.read_text()[-3000:]}") from None
-
-    def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(30)
-        shutil.rmtree(self.root, ignore_errors=True)
 
 
 # Sessions.
@@ -278,6 +267,7 @@ def _batches(cases: list[Case]) -> list[list[Case]]:
 
 def play(cases: list[Case], kinds: list[type[Instance]], recording: bool = False) -> dict[str, list[Said]]:
     """Name of each case -> what each kind of MTA said. To be called inside the namespace."""
+    place = Path(os.environ[INSIDE])
     names, policies = access_dialogue.NameServer(), access_dialogue.PolicyServer()
     names.start()
     policies.start()
@@ -291,18 +281,17 @@ def play(cases: list[Case], kinds: list[type[Instance]], recording: bool = False
     for group in groups.values():
         instances = []
         for kind in kinds:
-            instances.append(kind(group, list(range(first, first + len(group)))))
+            instances.append(kind(group, list(range(first, first + len(group))), place))
             first += len(group)
         waiting.append((group, instances))
-    with ThreadPoolExecutor(4) as starters:
-        # A few instances ahead of the sessions: starting one takes longer than its sessions.
-        started = [[starters.submit(instance.start) for instance in instances] for _, instances in waiting]
-        stopping = []
-        for (group, instances), starts in zip(waiting, started, strict=True):
-            for start in starts:
+    with ThreadPoolExecutor(2 * len(kinds)) as starters:
+        # The next group's instances start while this one's sessions are played.
+        started = [[starters.submit(instance.start) for instance in instances] for _, instances in waiting[:1]]
+        for at, (group, instances) in enumerate(waiting):
+            started += [[starters.submit(instance.start) for instance in each] for _, each in waiting[at + 1 : at + 2]]
+            for start in started[at]:
                 start.result()
             _play_group(group, instances, names, policies, said, recording)
-            stopping += [starters.submit(instance.stop) for instance in instances]
     return said
 
 
@@ -331,12 +320,13 @@ def _play_group(group, instances, names, policies, said, recording) -> None:
 def in_namespace(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run this script where the network is its own."""
     with tempfile.TemporaryDirectory(prefix="agr", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
         resolv, hosts = Path(directory, "resolv.conf"), Path(directory, "hosts")
         resolv.write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:2\n")
         hosts.write_text("127.0.0.1 localhost\n::1 localhost\n")
         script = (
             f"ip link set lo up && mount --bind {resolv} /etc/resolv.conf && mount --bind {hosts} /etc/hosts"
-            ' && exec "$0" "$@"'
+            ' && "$0" "$@"'  # not exec: the first process of a namespace has to collect those that nobody waits for
         )
         words = [
             "unshare",
@@ -353,7 +343,9 @@ def in_namespace(*arguments: str) -> subprocess.CompletedProcess[str]:
             __file__,
             *arguments,
         ]
-        return subprocess.run(words, env={**os.environ, INSIDE: "1"}, capture_output=True, text=True, timeout=1500)
+        return subprocess.run(
+            words, env={**os.environ, INSIDE: directory}, capture_output=True, text=True, timeout=1500
+        )
 
 
 def _exchanges(lines: list[str]) -> tuple[list[str], list[list[str]]]:
