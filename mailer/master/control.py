@@ -17,7 +17,10 @@ from typing import Any
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
 
-__all__ = ["Broken", "Channel", "pair", "receive", "send"]
+__all__ = ["Broken", "Channel", "HUNG_UP", "pair", "receive", "send"]
+
+#: Why a channel was lost: the other side has gone.
+HUNG_UP = "hung up"
 
 #: Octets of a packet, and descriptors with it (the kernel takes 253).
 PACKET = 1 << 16
@@ -127,8 +130,8 @@ class Channel:
                 return
             except BlockingIOError:
                 self._reactor.addWriter(self)
-            except OSError as error:
-                self._end(error.strerror or str(error))
+            except OSError:
+                self._end(HUNG_UP)
                 return
         if len(self._waiting) >= _MOST_WAITING:
             self._end("the other side does not read")
@@ -148,8 +151,8 @@ class Channel:
                 _send(self._socket, data, descriptors)
             except BlockingIOError:
                 return
-            except OSError as error:
-                self._end(error.strerror or str(error))
+            except OSError:
+                self._end(HUNG_UP)
                 return
             self._waiting.popleft()
             _close(descriptors)
@@ -161,11 +164,16 @@ class Channel:
                 packet = receive(self._socket)
             except BlockingIOError:
                 return
-            except (OSError, Broken) as error:
+            except Broken as error:
                 self._end(str(error))
                 return
+            except ConnectionResetError:
+                continue  # it has ended without reading all; what it has said before comes next, then the end
+            except OSError:
+                self._end(HUNG_UP)
+                return
             if packet is None:
-                self._end("hung up")
+                self._end(HUNG_UP)
                 return
             self._received(*packet)
             if not self._open:
@@ -173,7 +181,7 @@ class Channel:
 
     def connectionLost(self, reason: Any) -> None:
         """The reactor ends, or has found the descriptor dead."""
-        self._end("hung up")
+        self._end(HUNG_UP)
 
     def close(self) -> None:
         """Hang up, without another word."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from mailer.master.birth import Birth
 from mailer.master.births import Born
-from mailer.master.control import DESCRIPTORS, Channel, pair
+from mailer.master.control import DESCRIPTORS, HUNG_UP, Channel, pair
 from mailer.master.processplan import ProcessPlan
 
 __all__ = ["Process", "Watcher"]
@@ -64,6 +64,7 @@ class Process:
         self._asking: list[Callable[[], None]] = []
         self._unanswered = 0
         self._deadline: Any = None
+        self._over = False
         ours, theirs = pair()
         with theirs:
             self._born = start(theirs, self._has_ended)
@@ -127,7 +128,7 @@ class Process:
         return self._born.pid
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        if self.state == "ended":
+        if self._over:
             return
         if self.pid:
             self._born.kill(number)
@@ -159,13 +160,14 @@ class Process:
                 answered()
 
     def _lost(self, why: str) -> None:
-        if why == "hung up":
+        if why == HUNG_UP:
             self._limit(_GRACE)
         else:
             self.reason = self.reason or why
             self.kill()
 
     def _has_ended(self, status: int) -> None:
+        self._over = True
         self._channel.doRead()  # its last words
         self._channel.close()
         if self._deadline is not None and self._deadline.active():
