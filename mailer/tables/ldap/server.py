@@ -94,6 +94,8 @@ class DirectoryServer:
     async def _connection(self) -> Connection:
         """The connection with the least to do, once one has room for a request."""
         while True:
+            if self._closed:
+                raise ServerAway("closed")
             best = min(self._open, key=_load, default=None)
             if best is None:
                 await self._opening.ask("", self._another)

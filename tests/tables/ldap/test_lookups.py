@@ -10,6 +10,7 @@ from mailer.config.load import from_text
 from mailer.interfaces.context import Context
 from mailer.interfaces.table import TableOptions
 from mailer.message.status import TemporaryError
+from mailer.tables.commons import Commons
 from mailer.tables.opening import Tables
 from mailer.testing.log import RecordingLog
 from mailer.testing.network import MemoryNetwork
@@ -449,3 +450,31 @@ def test_hostile_keys_ask_for_themselves_only(bench, one):
     asked = one.asked[0]
     assert asked.base == r"uid=a)(mail=*\2Ccn=admin,dc=x"
     assert asked.filter[:1] == b"\xa3" and b"a)(mail=*,cn=admin@b" in asked.filter
+
+
+def test_lookups_under_way_when_all_is_closed_end_at_once(bench, one):
+    one.answers["dc=x"] = lambda session, number, asked: None
+    here = bench()
+    results = here.begin("a@b")
+    here.network.settle()
+    here.tables.close()
+    here.network.settle()
+    with pytest.raises(TemporaryError, match="closed"):
+        here.outcome(results)
+    assert len(one.sessions) == 1 and not one.sessions[0].open
+
+
+def test_the_same_table_of_two_services_asks_once(bench, one):
+    here = bench()
+    commons = Commons()
+    context = Context(from_text("").settings, here.network, here.network.seconds, here.log)
+    services = [Tables(context, TableOptions(), strict=True, commons=commons) for _ in range(2)]
+    first, second = (service.open(here.table.name) for service in services)
+    assert first is not second
+    assert here.ask("a@b", first) == here.ask("a@b", second) == "x@y,z@w"
+    assert len(one.asked) == len(one.sessions) == 1
+    services[0].close()
+    assert here.ask("b@b", second) == "x@y,z@w"
+    commons.close()
+    here.network.settle()
+    assert not one.sessions[0].open
