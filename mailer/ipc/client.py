@@ -75,7 +75,7 @@ class Client:
         """Ask. :return: fires with the answer's values and body; fails with LostPeer or what the peer raised."""
         answer: Deferred[Answer] = Deferred()
         self._number += 1
-        header = [verb, self._number, *arguments]
+        header = [verb, self._number, 0.0, *arguments]
         peer = self._peer
         if peer is not None and not peer.crowded:
             peer.ask(header, body, answer, events)
@@ -89,12 +89,12 @@ class Client:
     def cast(self, verb: str, *arguments: Any) -> None:
         """Tell, if the peer is there: who does not listen is not told again."""
         if self._peer is not None:
-            self._peer.send([verb, 0, *arguments])
+            self._peer.send([verb, 0, 0.0, *arguments])
 
     def cast_later(self, verb: str, *arguments: Any) -> None:
         """As ``cast``, but it may wait a moment for something else that is sent."""
         if self._peer is not None:
-            self._peer.send_later([verb, 0, *arguments])
+            self._peer.send_later([verb, 0, 0.0, *arguments])
 
     def start(self) -> None:
         """Connect without waiting for the first call."""
@@ -195,6 +195,7 @@ class _Peer(FrameProtocol):
 
     def ask(self, header: list[Any], body: bytes, answer: Deferred[Answer], events: Events | None) -> None:
         """Send a request. Its answer fires ``answer``."""
+        header[2] = self._reactor.seconds()
         try:
             self.send(header, body)
         except FrameError as error:
@@ -261,7 +262,7 @@ class _Peer(FrameProtocol):
             self.transport.abortConnection()
         elif silence >= PING_AFTER and not self._pinged:
             self._pinged = True
-            self.send(["ping", -1])
+            self.send(["ping", -1, 0.0])
             self.deadline = self.heard + GIVE_UP_AFTER
         else:
             self._pinged = False

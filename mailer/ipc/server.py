@@ -1,12 +1,14 @@
 """The side that is asked: what a daemon does for others, by verb.
 
-    request   [verb, number, argument ...] body          number 0: no answer is wanted
+    request   [verb, number, when, argument ...] body     number 0: no answer is wanted
     answers   [number, "ok", value ...] body
               [number, "error", what errors.dump_error makes]
               [number, "event", value ...] body           any number of them before one of the two above
     farewell  ["bye"]                                     no more requests, please: a successor takes them
 
-``ping`` is answered here: it shows that the reactor turns. A peer that sends nonsense loses its connection.
+``ping`` is answered here: it shows that the reactor turns. A peer that sends nonsense loses its connection. A request that was
+sent half a minute ago was sent to a predecessor that did not read it: whoever asked has given it up, or will, and it must not
+be carried out after all.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ __all__ = ["Call", "Caller", "CallServer", "Verb"]
 _fault = Logger()
 
 _POLL = 0.05
+#: Seconds; less than a caller waits for a sign of life.
+_STALE = 30.0
 
 
 class Call:
@@ -93,16 +97,19 @@ class Caller(FrameProtocol):
         self._server.callers.add(self)
 
     def frame(self, header: list[Any], body: bytes) -> None:
-        if len(header) < 2 or type(header[1]) is not int:
+        if len(header) < 3 or type(header[1]) is not int or type(header[2]) is not float:
             raise FrameError(f"no request: {str(header)[:100]}")
-        verb, number = header[0], header[1]
-        call = Call(self, number, header[2:], body)
+        verb, number, sent = header[:3]
+        call = Call(self, number, header[3:], body)
         if verb == "ping":
             call.answer()
             return
         execute = self._server.verbs.get(verb)
         if execute is None:
             raise FrameError(f"unknown request: {str(verb)[:100]}")
+        if sent and self.heard - sent > _STALE:
+            call.fail(TemporaryError("the request comes too late"))
+            return
         try:
             execute(call)
         except Exception as error:  # the answer, whatever it is

@@ -235,12 +235,38 @@ def test_a_closed_client_asks_nothing(bench):
         bench.ask("echo")
 
 
-@pytest.mark.parametrize("header", [["nothing known", 1], ["echo"], ["echo", "x"], ["echo", None]])
+@pytest.mark.parametrize(
+    "header",
+    [["nothing known", 1, 0.0], ["echo"], ["echo", 1], ["echo", "x", 0.0], ["echo", 1, "now"], ["echo", None, 0.0]],
+)
 def test_nonsense_costs_the_connection(bench, header):
     bench.ask("echo")
     bench.client._peer.send(header)
     bench.network.settle()
     assert not bench.server.callers and not bench.client.connected
+
+
+def test_what_a_dead_predecessor_has_not_read_is_not_carried_out_any_more(bench):
+    bench.network.advance(1000)
+    bench.client.start()
+    bench.network.settle()
+    peer = bench.client._peer
+    late, timely = Deferred(), Deferred()
+    peer.ask(["echo", 1, 0.0, "late"], b"", late, None)
+    peer.ask(["echo", 2, 0.0, "timely"], b"", timely, None)
+    for caller in bench.server.callers:
+        received, caller.dataReceived = caller.dataReceived, lambda data: kept.append(data)
+    kept = []
+    bench.network.settle()
+    bench.network.advance(31)
+    peer.ask(["echo", 3, 0.0, "now"], b"", now := Deferred(), None)
+    bench.network.settle()
+    received(b"".join(kept))
+    bench.network.settle()
+    assert late.result.check(TemporaryError) and timely.result.check(TemporaryError)
+    assert now.result == (["now"], b"")
+    for answer in (late, timely):
+        answer.addErrback(lambda failure: None)
 
 
 def test_callers_that_have_gone_are_known(bench):
