@@ -154,6 +154,14 @@ def test_one_question_for_clients_from_one_address():
     assert len(world.lists.asked) == 2  # they have passed
 
 
+def test_refusals_name_the_list_of_most_weight():
+    world = Screened({"postscreen_dnsbl_sites": "wl.test*-1, bl.test, bl2.test*3", "postscreen_dnsbl_action": "drop"})
+    peer = world.connect()
+    world.wait(2.2)
+    assert peer.replies()[-1] == "521 5.7.1 Service unavailable; client [127.0.0.2] blocked using bl2.test"
+    assert "postscreen: DNSBL rank 3 for [127.0.0.2]:P" in world.told
+
+
 def test_lists_that_answer_too_late_are_not_waited_for():
     world = Screened(
         {"postscreen_dnsbl_sites": "slow.test", "postscreen_dnsbl_timeout": "1s", "postscreen_greet_banner": ""}

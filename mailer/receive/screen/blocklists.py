@@ -39,12 +39,13 @@ class Site:
 
 @dataclass(eq=False)
 class Score:
-    """What the lists say of one client so far. ``domain`` is the first of those that speak against it, ``ttl`` how long the
+    """What the lists say of one client so far. ``domain`` is the one of most ``weight`` against it, ``ttl`` how long the
     shortest-lived answer lasts (None: there is none). ``complete``: all lists have answered, or their time is up;
     ``waiting`` are called then."""
 
     total: int = 0
     domain: str = ""
+    weight: int = 0
     ttl: float | None = None
     outstanding: set[str] = field(default_factory=set)
     complete: bool = False
@@ -101,12 +102,12 @@ class Blocklists:
         for site in self._sites:
             if site.domain == domain and any(site.counts(record) for record in answer.records):
                 score.total += site.weight
-                if site.weight > 0 and (not score.domain or self._before(domain, score.domain)):
-                    score.domain = domain
+                if site.weight > score.weight or (site.weight == score.weight and self._before(domain, score.domain)):
+                    score.domain, score.weight = domain, site.weight
 
     def _before(self, one: str, other: str) -> bool:
-        """Refusals name the list that main.cf names first, whichever answered first."""
-        return self._domains.index(one) < self._domains.index(other)
+        """Of lists that weigh the same refusals name the one that main.cf names first, whichever answered first."""
+        return bool(other) and self._domains.index(one) < self._domains.index(other)
 
     def _answered(self, address: str, score: Score, timer: Any, domain: str, error: BaseException | None) -> None:
         if error is not None:
