@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import signal
 import stat
@@ -15,14 +16,14 @@ from typing import Any, BinaryIO
 from mailer.config.errors import ConfigError
 from mailer.interfaces.table import ITableMaker
 from mailer.plugins.registry import installed
-from mailer.tables.opening import table_types
+from mailer.tables.opening import Tables, table_types
 from mailer.tables.text import fold, string
 
 __all__ = ["delete", "make"]
 
 _INTERRUPTIONS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
-#: Types whose tables exist in no file of their own; they refuse a deletion in other words.
-_WITHOUT_FILE = ("static", "environ", "unix", "randmap", "unionmap", "pipemap")
+#: Types that are opened before a deletion is refused, in other words than those that are not.
+_OPENED = ("static", "environ", "memcache")
 
 
 def _maker(type: str) -> Any:
@@ -40,6 +41,9 @@ def make(job: Any, type: str, path: str) -> None:
         _write(job, type, path, sys.stdin.buffer, "stdin", None)
         return
     try:
+        if os.path.isdir(path):  # which Postfix opens, and reads nothing from
+            _write(job, type, path, io.BytesIO(), path, os.stat(path))
+            return
         source = open(path, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise ConfigError(f"open {path}: {error.strerror}") from error
@@ -69,10 +73,7 @@ def _write(job: Any, type: str, path: str, source: BinaryIO, shown: str, status:
 
 def _fill(job: Any, writer: Any, source: BinaryIO, shown: str) -> None:
     log, options = job.context.log, job.options
-    try:
-        text = string(source.read())
-    except IsADirectoryError:
-        text = ""  # as Postfix reads one
+    text = string(source.read())
     for number, key, value in job.program.entries(text, shown, log.warning, options.utf8):
         key = fold(key, options.utf8) if options.fold else key
         if job.files:
@@ -115,7 +116,8 @@ def delete(job: Any, specs: list[str], keys: list[str]) -> bool:
         type, _, path = spec.partition(":")
         maker = _maker(type)
         if maker is None:
-            raise ConfigError(_refusal(type, spec))
+            _refuse(job, type, path, spec)
+            continue
         writer = maker.open(path, job.context, job.options, False)
         try:
             for key in keys:
@@ -128,12 +130,18 @@ def delete(job: Any, specs: list[str], keys: list[str]) -> bool:
     return found
 
 
-def _refusal(type: str, spec: str) -> str:
+def _refuse(job: Any, type: str, path: str, spec: str) -> None:
+    """:raise ConfigError: why nothing can be deleted there, in Postfix's words. A table in memory has nothing to delete."""
     if table_types().find(type) is None:
-        return f"unsupported dictionary type: {type}"
-    if type in _WITHOUT_FILE:
-        return f"table {spec}: delete operation is not supported"
-    return f"{spec} map requires O_RDONLY access mode"
+        raise ConfigError(f"unsupported dictionary type: {type}")
+    if not path:
+        raise ConfigError(f'open dictionary: expecting "type:name" form instead of "{spec}"')
+    if type == "internal":
+        return
+    if type in _OPENED:
+        Tables(job.context, job.options, strict=True).open(spec).close()
+        raise ConfigError(f"table {spec}: delete operation is not supported")
+    raise ConfigError(f"{spec} map requires O_RDONLY access mode")
 
 
 @contextmanager

@@ -127,6 +127,9 @@ def _list_table(job: Job, table: Any, name: str) -> None:
         for key, value in items():
             if not key:
                 job.context.log.warning(f"table {name}: empty lookup key value is not allowed")
+            if not value:
+                job.context.log.warning(f"table {name}: key {key}: empty string result is not allowed")
+                job.context.log.warning(f"table {name} should return NO RESULT in case of NOT FOUND")
             data = _decoded(job.context.log, name, key, value) if job.files else octets(value)
             output.write(octets(key + job.program.separator) + data + b"\n")
     except MailError as error:
