@@ -131,7 +131,7 @@ class Resolver:
 
     async def _both(self, host: str, families: tuple[str, ...]) -> Answer:
         records: list[str] = []
-        secure, ttl, exists, trouble = True, float("inf"), False, None
+        secure, ttl, exists, trouble, alias = True, float("inf"), False, None, ""
         for family in families:
             try:
                 answer = await self._lookup(host, dns.A if family == "ipv4" else dns.AAAA)
@@ -140,9 +140,10 @@ class Resolver:
                 continue
             records += answer.records
             secure, ttl, exists = secure and answer.secure, min(ttl, answer.ttl), exists or answer.exists
+            alias = alias or answer.name
         if trouble is not None and not records:
             raise trouble
-        return Answer(tuple(records), exists, secure and bool(families), ttl if families else 0.0)
+        return Answer(tuple(records), exists, secure and bool(families), ttl if families else 0.0, name=alias)
 
     # Questions.
 
@@ -171,7 +172,8 @@ class Resolver:
                 exists = message.rCode != dns.ENAME
                 if not records:
                     ttl = min(ttl, _negative_ttl(message))
-                return Answer(records, exists, secure, ttl)
+                alias = _host_name(target) if target != name.encode("ascii") else ""
+                return Answer(records, exists, secure, ttl, name=alias or "")
             wanted = target
         raise _again(f"Name server loop for {name}")
 

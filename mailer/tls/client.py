@@ -15,6 +15,7 @@ from OpenSSL import SSL, crypto
 from mailer.message.tls import TlsSession
 from mailer.tls.certificates import BadCertificates, KeyPair, install, read_chain_files, read_pair
 from mailer.tls.contexts import CannotUseTls, new_context, note_verification, trust
+from mailer.tls.dane import ANCHOR, Association, Digests, matched_by
 from mailer.tls.description import Signatures, describe, digest_algorithm
 from mailer.tls.files import WatchedFiles
 from mailer.tls.layer import TlsLayer
@@ -27,6 +28,7 @@ __all__ = ["ClientTls", "ClientTlsParameters", "read_anchors"]
 
 _MOST_CONTEXTS = 200
 _PARTIAL_CHAIN = 0x80000
+_ANCHORED = ("hostname", "nexthop")  # names that a certificate below a trust anchor of TLSA records may have
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,23 @@ class ClientTls:
 
     :param settings: for those parameters that servers and clients share.
     :param seconds: a clock that only goes forward.
+    :param digests: those of TLSA records.
     """
 
-    def __init__(self, parameters: ClientTlsParameters, settings: Any, log: Any, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        parameters: ClientTlsParameters,
+        settings: Any,
+        log: Any,
+        seconds: Callable[[], float],
+        digests: Digests | None = None,
+    ) -> None:
         self._parameters = parameters
         self._settings = settings
         self._log = log
         self._contexts: dict[TlsPolicy, SSL.Context] = {}
         self._pairs: list[KeyPair] = []
+        self._digests = digests or Digests()
         self._signatures: Signatures = {}
         self._many_labels: bool = settings.tls_wildcard_matches_multiple_labels
         self.logging = TlsLogging(())
@@ -152,8 +163,11 @@ class ClientTls:
             if self.logging.trace:
                 self._log.info(f"SSL_connect:{step}")
 
-    def describe(self, layer: TlsLayer, policy: TlsPolicy, nexthop: str, host: str) -> TlsSession:
-        """An established layer, with the verdict on the server: ``matched``, or ``problem`` says why not."""
+    def describe(self, layer: TlsLayer, policy: TlsPolicy, nexthop: str, host: str, relay: str) -> TlsSession:
+        """An established layer, with the verdict on the server: ``matched``, or ``problem`` says why not.
+
+        :param relay: as for ``layer``.
+        """
         session = describe(
             layer.connection, False, "asked" in layer.connection.get_app_data(), self._digest, self._signatures
         )
@@ -163,13 +177,41 @@ class ClientTls:
             return replace(
                 session, trusted=known, matched=known, problem="" if known else "num=65:no matching DANE TLSA records"
             )
+        if policy.associations:
+            return self._by_records(session, layer, policy, wanted_names(_ANCHORED, nexthop, host), relay)
         if not matches_names(policy.level) or not session.trusted:
             return session
         certificate = layer.connection.get_peer_certificate().to_cryptography()
-        wanted = wanted_names(policy.match, nexthop, host)
-        if matches_name(certificate_names(certificate), wanted, self._many_labels):
+        if self._is_for(certificate, wanted_names(policy.match, nexthop, host)):
             return replace(session, matched=True)
         return replace(session, trusted=False, problem="num=62:hostname mismatch")
+
+    def _is_for(self, certificate: x509.Certificate, wanted: list[str]) -> bool:
+        return matches_name(certificate_names(certificate), wanted, self._many_labels)
+
+    def _by_records(
+        self, session: TlsSession, layer: TlsLayer, policy: TlsPolicy, wanted: list[str], relay: str
+    ) -> TlsSession:
+        """The verdict of TLSA records (RFC 7672, 3.1 and 3.2); whatever else is known of the certificate does not count."""
+        chain = layer.connection.get_peer_cert_chain(as_cryptography=True) or []
+        found = matched_by(chain, policy.associations, self._digests)
+        if found is None:
+            anchored = any(association.usage == ANCHOR for association in policy.associations)
+            mismatch = bool(chain) and anchored and not self._is_for(chain[0], wanted)
+            problem = "num=62:hostname mismatch" if mismatch else "num=65:no matching DANE TLSA records"
+            return replace(session, trusted=False, matched=False, problem=problem)
+        association, depth = found
+        if association.usage == ANCHOR and not self._is_for(chain[0], wanted):
+            return replace(session, trusted=False, matched=False, problem="num=62:hostname mismatch")
+        if self.logging.peer:
+            self._log.info(f"{relay}: {_matched(association, depth)}")
+        return replace(session, trusted=True, matched=not policy.insecure_mx, problem="")
+
+
+def _matched(association: Association, depth: int) -> str:
+    """Which record vouches for the server, in words."""
+    what = "TA certificate" if association.usage == ANCHOR else "EE certificate"
+    return f"Matched DANE {what} at depth {depth}: {association}"
 
 
 def read_anchors(path: str) -> list[x509.Certificate]:

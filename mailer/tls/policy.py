@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mailer.tls.dane import Association
 from mailer.tls.levels import LEVELS, matches_names
 
 __all__ = ["BadPolicy", "TlsPolicy", "parse_policy"]
@@ -24,6 +25,9 @@ class TlsPolicy:
     """``level`` is one of LEVELS. ``match`` are names or fingerprints; ``trust_anchors`` files; ``server_name`` is what is
     sent as SNI: a name, ``hostname``, ``nexthop`` or "". ``reuse``: the connection may carry further messages.
 
+    ``associations``, at the levels dane, are TLSA records, of which one has to match; ``insecure_mx`` says that the server was
+    found by an MX record that nobody vouches for, so that a match makes the server trusted, but not verified.
+
     Equal policies make equal demands, so connections made under one serve the other.
     """
 
@@ -35,6 +39,8 @@ class TlsPolicy:
     trust_anchors: tuple[str, ...] = ()
     server_name: str = ""
     reuse: bool = False
+    associations: tuple[Association, ...] = ()
+    insecure_mx: bool = False
 
 
 def parse_policy(text: str, defaults: Callable[[str], TlsPolicy], warn: Callable[[str], None]) -> TlsPolicy:

@@ -53,12 +53,27 @@ def test_a_literal_of_a_family_not_in_use_is_no_address():
     assert not find({}, "2001:db8::1", mx=False, inet_protocols=("ipv4",)).addresses
 
 
-def test_security_is_that_of_all_answers():
-    finder_zone = FakeResolver(MANY, secure=MANY)
-    finder = Finder(ClientParameters(), finder_zone, RecordingLog(), Random(1), lambda address: False)
-    assert answer(finder.find(Destination("x.example", "x.example", 25, True), True)).secure
-    finder_zone.secure.discard("c.example")
-    assert not answer(finder.find(Destination("x.example", "x.example", 25, True), True)).secure
+def test_each_address_says_which_answers_were_validated():
+    resolver = FakeResolver(MANY, secure=MANY)
+    finder = Finder(ClientParameters(), resolver, RecordingLog(), Random(1), lambda address: False)
+
+    def found():
+        route = answer(finder.find(Destination("x.example", "x.example", 25, True), True))
+        return {each.host: (each.secure, each.insecure_mx) for each in route.addresses}
+
+    assert set(found().values()) == {(True, False)}
+    resolver.secure.discard("c.example")
+    assert found()["c.example"] == (False, False) and (True, False) in found().values()
+    resolver.secure.discard("x.example")
+    assert {insecure for _, insecure in found().values()} == {True}
+
+
+def test_what_the_system_knows_of_a_host_is_not_validated():
+    resolver = FakeResolver(MANY, secure=MANY)
+    parameters = ClientParameters(host_lookup=("native",))
+    finder = Finder(parameters, resolver, RecordingLog(), Random(1), lambda address: False)
+    route = answer(finder.find(Destination("x.example", "x.example", 25, True), True))
+    assert not any(each.secure for each in route.addresses)
 
 
 def test_international_domains_are_looked_up_in_ascii():

@@ -170,7 +170,7 @@ class Delivery:
 
     async def _connect(self, destination: Destination, key: Any, address: Address, plain: bool) -> Session | None:
         try:
-            plan = await self._desk.policy.plan(destination, address.host, self._request, plain)
+            plan = await self._desk.policy.plan(destination, address, self._request, plain)
         except NoPolicy as refused:
             if refused.text:
                 self._tally.why = Reason(refused.status, refused.text)

@@ -13,6 +13,7 @@ from typing import Any
 from mailer.deliver.smtp.destination import Destination
 from mailer.deliver.smtp.greeting import hello
 from mailer.deliver.smtp.reason import Reason, from_reply
+from mailer.deliver.smtp.route import Address
 from mailer.deliver.smtp.session import (
     MessageRefused,
     RetryInPlaintext,
@@ -60,8 +61,10 @@ class Encryption:
     async def key(self, destination: Destination, request: DeliveryRequest) -> Hashable:
         return await self._policies.key(destination)
 
-    async def plan(self, destination: Destination, host: str, request: DeliveryRequest, plain: bool) -> SessionTls:
-        return SessionTls(_PLAIN if plain else await self._policies.find(destination, host))
+    async def plan(
+        self, destination: Destination, address: Address, request: DeliveryRequest, plain: bool
+    ) -> SessionTls:
+        return SessionTls(_PLAIN if plain else await self._policies.find(destination, address))
 
     def keeps(self, session: Session) -> bool:
         return session.tls.established is None or session.tls.policy.reuse
@@ -127,9 +130,11 @@ class Encryption:
             self._tell(session, failure)
             session.connection.abort()
             raise self._cannot_start(session, request) from None
-        session.tls.established = encrypted = self._tls.describe(layer, policy, destination.host, session.host)
+        session.tls.established = encrypted = self._tls.describe(
+            layer, policy, destination.host, session.host, session.relay
+        )
         self._report(session, encrypted)
-        if must_match(policy.level) and not encrypted.matched:
+        if must_match(policy.level) and not (encrypted.trusted if policy.insecure_mx else encrypted.matched):
             raise SiteFailed(Reason("4.7.5", "Server certificate not verified"))
 
     def _tell(self, session: Session, failure: TlsFailed | BrokenOff) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Any, Protocol
 
 from mailer.deliver.smtp.destination import Destination
+from mailer.deliver.smtp.route import Address
 from mailer.deliver.smtp.session import Session
 from mailer.message.delivery import DeliveryRequest
 
@@ -34,7 +35,7 @@ class Policy(Protocol):
     async def key(self, destination: Destination, request: DeliveryRequest) -> Hashable:
         """What two deliveries must have in common, beside the site, to share a session."""
 
-    async def plan(self, destination: Destination, host: str, request: DeliveryRequest, plain: bool) -> Any:
+    async def plan(self, destination: Destination, address: Address, request: DeliveryRequest, plain: bool) -> Any:
         """The terms for a server about to be called; it becomes ``Session.tls``.
 
         :param plain: TLS has just failed there. :raise NoPolicy:
@@ -59,7 +60,7 @@ class PlainPolicy:
     async def key(self, destination: Destination, request: DeliveryRequest) -> Hashable:
         return ""
 
-    async def plan(self, destination: Destination, host: str, request: DeliveryRequest, plain: bool) -> Any:
+    async def plan(self, destination: Destination, address: Address, request: DeliveryRequest, plain: bool) -> Any:
         return None
 
     def keeps(self, session: Session) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -26,11 +26,18 @@ _TYPES = {"ipv4": "A", "ipv6": "AAAA"}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Somewhere to call: the host's name, one of its addresses, the preference of its MX record."""
+    """Somewhere to call: the host's name, one of its addresses, the preference of its MX record.
+
+    ``secure``: its address was validated; ``alias``: what the host's name is an alias of, or ""; ``insecure_mx``: the MX
+    record that led here was not validated.
+    """
 
     host: str
     address: str
     preference: int = 0
+    secure: bool = False
+    alias: str = ""
+    insecure_mx: bool = False
 
     @property
     def family(self) -> str:
@@ -40,12 +47,11 @@ class Address:
 @dataclass(frozen=True, slots=True)
 class Route:
     """``addresses`` in the order to try them; if there are none, ``reason``. ``is_mx`` says that we are ourselves a mail
-    exchanger of the domain, so that nobody else but better ones may have its mail. ``secure``: every lookup validated."""
+    exchanger of the domain, so that nobody else but better ones may have its mail."""
 
     addresses: tuple[Address, ...] = ()
     reason: Reason | None = None
     is_mx: bool = False
-    secure: bool = False
 
 
 class Finder:
@@ -96,13 +102,11 @@ class Finder:
         best = answer.records[0][0]
         addresses: list[Address] = []
         reason: Reason | None = None
-        secure = answer.secure
         for preference, host in answer.records:
             if _literal(host) is not None:
                 self._log.warning(f"numeric domain name in resource data of MX record for {domain}: {host}")
             found = await self._lookup(host, preference)
-            addresses.extend(found.addresses)
-            secure = secure and found.secure
+            addresses.extend(replace(each, insecure_mx=not answer.secure) for each in found.addresses)
             if found.reason is not None:
                 # A temporary failure outweighs those before and after it.
                 reason = found.reason.softened() if reason is not None and reason.soft else found.reason
@@ -121,20 +125,20 @@ class Finder:
                 addresses = [each for each in addresses if each.preference < limit]
                 if not addresses:
                     return Route(reason=_loop(domain, best == best_found), is_mx=True)
-        return Route(self._ordered(addresses), is_mx=is_mx, secure=secure)
+        return Route(self._ordered(addresses), is_mx=is_mx)
 
     async def _host(self, host: str, detect_loops: bool) -> Route:
         found = await self._lookup(_ascii(host), 0)
         if detect_loops and any(self._is_own(each.address) for each in found.addresses):
             return Route(reason=Reason(LOOP_STATUS, f"mail for {host} loops back to myself"))
-        return Route(self._ordered(list(found.addresses)), found.reason, secure=found.secure)
+        return Route(self._ordered(list(found.addresses)), found.reason)
 
     async def _lookup(self, host: str, preference: int) -> Route:
         """The addresses of one host, or why there are none."""
         families = self._parameters.inet_protocols
         literal = _literal(host)
         if literal is not None and f"ipv{literal.version}" in families:
-            return Route((Address(host, str(literal), preference),), secure=True)
+            return Route((Address(host, str(literal), preference),))
         reason = Reason("5.4.4", f"{host}: host not found")
         for method in self._methods:
             try:
@@ -145,7 +149,8 @@ class Finder:
                     break
                 continue
             if answer.records:
-                return Route(tuple(Address(host, each, preference) for each in answer.records), secure=answer.secure)
+                secure, alias = answer.secure and method == "dns", answer.name
+                return Route(tuple(Address(host, each, preference, secure, alias) for each in answer.records))
             reason = _absent(host, families[-1], method, answer.exists)
         return Route(reason=reason)
 

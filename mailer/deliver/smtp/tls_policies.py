@@ -10,8 +10,10 @@ from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from mailer.deliver.smtp.dane import Dane, DaneParameters
 from mailer.deliver.smtp.destination import Destination
 from mailer.deliver.smtp.policy import NoPolicy
+from mailer.deliver.smtp.route import Address
 from mailer.deliver.smtp.tls_parameters import TlsParameters
 from mailer.message.status import TemporaryError
 from mailer.tls.client import read_anchors
@@ -27,17 +29,19 @@ _SITE_LEVELS = {"NONE": "none", "MAY": "may", "MUST_NOPEERMATCH": "encrypt", "MU
 
 
 class TlsPolicies:
-    """:param policy_maps, per_site: tables, or None. :param dnssec: whether smtp_dns_support_level asks for DNSSEC."""
+    """:param policy_maps, per_site: tables, or None. :param dns: IResolver, for TLSA records."""
 
-    def __init__(self, parameters: TlsParameters, policy_maps: Any, per_site: Any, log: Any, dnssec: bool) -> None:
+    def __init__(
+        self, parameters: TlsParameters, policy_maps: Any, per_site: Any, log: Any, dane: DaneParameters, dns: Any
+    ) -> None:
         self._parameters = parameters
         self._maps = policy_maps
         self._per_site = per_site
         self._log = log
-        self._dnssec = dnssec
         self._anchors: set[str] = set()  # files known to be good
         self._global = self._global_level()
         self._defaults = {level: self._default(level) for level in LEVELS}
+        self.dane = Dane(dane, self._defaults, dns, log)
 
     def _global_level(self) -> str:
         parameters = self._parameters
@@ -74,8 +78,9 @@ class TlsPolicies:
             parameters.reuse,
         )
 
-    async def find(self, destination: Destination, host: str) -> TlsPolicy:
-        """:param host: the server's name. :raise NoPolicy:"""
+    async def find(self, destination: Destination, address: Address) -> TlsPolicy:
+        """:raise NoPolicy:"""
+        host = address.host
         try:
             policy = await self._look_up(destination.site, host)
         except TemporaryError:
@@ -83,7 +88,7 @@ class TlsPolicies:
         except BadPolicy as error:
             self._log.warning(str(error))
             raise self._refused(destination, host) from None
-        return self._usable(policy, destination, host)
+        return await self._usable(policy, destination, address)
 
     async def key(self, destination: Destination) -> Hashable:
         """What a destination's policy depends on, the configuration aside."""
@@ -142,15 +147,14 @@ class TlsPolicies:
         # A wild-card entry must not weaken a specific demand of main.cf.
         return self._global if level == "may" and at_least(self._global, "may") else level
 
-    def _usable(self, policy: TlsPolicy, destination: Destination, host: str) -> TlsPolicy:
+    async def _usable(self, policy: TlsPolicy, destination: Destination, address: Address) -> TlsPolicy:
         """The policy as far as it can be followed. :raise NoPolicy: it cannot."""
-        site = destination.site
+        site, host = destination.site, address.host
         if policy.level in ("dane", "dane-only"):
-            why = "is not supported yet" if self._dnssec else "configured with dnssec lookups disabled"
-            self._log.warning(f"{site}: {policy.level} {why}")
-            if policy.level == "dane-only":
-                raise self._refused(destination, host)
-            policy = self._defaults["may"]
+            try:
+                policy = await self.dane.find(policy, destination, address)
+            except NoPolicy as problem:
+                raise self._refused(destination, host, problem) from None
         elif policy.level == "fingerprint":
             match = usable_fingerprints(policy.match, self._log.warning)
             if not match:

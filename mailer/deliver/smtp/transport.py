@@ -12,6 +12,7 @@ from zope.interface import implementer
 from mailer.addressing.service import build_mapper
 from mailer.config.errors import ConfigError
 from mailer.deliver.smtp.bestmx import BestMx
+from mailer.deliver.smtp.dane import DaneParameters, lmtp_dane_parameters, smtp_dane_parameters
 from mailer.deliver.smtp.delivery import Delivery
 from mailer.deliver.smtp.desk import Desk
 from mailer.deliver.smtp.destination import known_ports
@@ -58,6 +59,7 @@ def _build(
     context: Any,
     parameters: ClientParameters,
     tls: TlsParameters,
+    dane: DaneParameters,
     login: LoginParameters,
     changes: OutgoingParameters,
 ) -> Any:
@@ -71,10 +73,8 @@ def _build(
     def maps(specs: tuple[str, ...]) -> Any:
         return tables.maps(specs) if specs else None
 
-    policies = TlsPolicies(
-        tls, maps(tls.policy_maps), maps(tls.per_site), context.log, parameters.dns_support.lower() == "dnssec"
-    )
-    contexts = ClientTls(tls.context, settings, context.log, context.reactor.seconds)
+    policies = TlsPolicies(tls, maps(tls.policy_maps), maps(tls.per_site), context.log, dane, context.dns)
+    contexts = ClientTls(tls.context, settings, context.log, context.reactor.seconds, policies.dane.digests)
     encryption = Encryption(tls, policies, contexts, context.log)
     login.check()
     policy: Policy = encryption
@@ -140,6 +140,7 @@ def build_smtp(argument: Sequence[str], context: Any) -> Any:
         context,
         smtp_parameters(settings),
         smtp_tls_parameters(settings),
+        smtp_dane_parameters(settings),
         login,
         smtp_outgoing_parameters(settings),
     )
@@ -154,6 +155,7 @@ def build_lmtp(argument: Sequence[str], context: Any) -> Any:
         context,
         lmtp_parameters(settings),
         lmtp_tls_parameters(settings),
+        lmtp_dane_parameters(settings),
         login,
         lmtp_outgoing_parameters(settings),
     )
