@@ -285,3 +285,24 @@ def test_a_queue_changes_hands_with_the_layout(mta):
     wait_until(lambda: b"third" in server.tool("mailq").stdout, what="the third message")
     listed = server.tool("mailq").stdout
     assert b"first" in listed and b"second" in listed
+
+
+def test_a_service_manager_is_told(mta, monkeypatch):
+    server = mta(start=False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(server.directory / "notify"))
+        manager.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(server.directory / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        server.start(wait=False)
+        assert manager.recv(1000).startswith(b"READY=1\n")
+        assert server.answers()
+        assert manager.recv(1000) == b"WATCHDOG=1"
+        server.process.send_signal(signal.SIGHUP)
+        while not (said := manager.recv(1000)).startswith(b"RELOADING=1\nMONOTONIC_USEC="):
+            assert said == b"WATCHDOG=1"
+        while not (said := manager.recv(1000)).startswith(b"READY=1\n"):
+            assert said == b"WATCHDOG=1"
+        server.process.send_signal(signal.SIGTERM)
+        while not (said := manager.recv(1000)).startswith(b"STOPPING=1\n"):
+            assert said == b"WATCHDOG=1"
