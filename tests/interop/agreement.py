@@ -172,7 +172,7 @@ class Instance:
         raise NotImplementedError
 
     def _await(self, started: object) -> None:
-        for _ in range(400):
+        for _ in range(1600):
             if "daemon started" in self.log.read_text():
                 return
             time.sleep(0.05)
