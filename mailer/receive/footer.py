@@ -54,7 +54,7 @@ class RejectFooter:
         else:
             more = text.split("\\n")
         codes = re.match(r"\d{3} (?:\d\.\d{1,3}\.\d{1,3} )?", lines[-1])
-        return lines + [f"{codes.group() if codes else ''}{line}".rstrip() for line in more]
+        return lines + [f"{codes.group() if codes else ''}{line}" for line in more]
 
     def _chosen(self, reply: str) -> str:
         if self._maps is None:

@@ -383,7 +383,7 @@ def _rewritten(text: str, answers_for: Callable[[str, int], Said]) -> str:
         answers = answers_for(title, len(sources) + 1)
         body = list(before)
         for source, (replies, hangup) in zip([[], *sources], answers, strict=False):
-            body += [*source, *(f"S: {reply}".rstrip(" ") for reply in replies), *(["X"] if hangup else [])]
+            body += [*source, *(f"S: {reply}" for reply in replies), *(["X"] if hangup else [])]
         out.append(f"== {title}\n" + "".join(f"{line}\n" for line in body) + "\n")
     return "".join(out).rstrip("\n") + "\n"
 
