@@ -254,7 +254,7 @@ def test_as_a_daemon_with_a_pidfile(mta):
     try:
         server.send(["you@example.test"])
         server.wait_for_mail("you")
-        assert f"postfix/smtpd[{pid}]: " in server.wait_for_log("connect from")
+        assert f"postfix/master[{pid}]: " in server.wait_for_log("daemon started")
     finally:
         os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not pidfile.exists(), what="the end of the daemon")
