@@ -98,6 +98,8 @@ async def _shake_hands(session: SmtpSession, layer: TlsLayer, fresh: bool) -> No
 
 def _report(session: SmtpSession, encrypted: TlsSession) -> None:
     tls, log = session.service.tls, session.service.log
+    if encrypted.resumed and tls.logging.trace:
+        log.info(f"{session.printable}: Reusing old session (RFC 5077 session ticket)")
     if encrypted.presented and encrypted.problem and (tls.requires_certificate or tls.logging.peer):
         log.info(f"certificate verification failed for {session.printable}: {encrypted.problem}")
     if encrypted.presented and tls.logging.peer:

@@ -5,6 +5,7 @@ postconf(5), smtp_tls_*; TLS_README. Which policy applies to whom is for others 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,9 @@ from mailer.tls.layer import TlsLayer
 from mailer.tls.levels import matches_names
 from mailer.tls.loglevel import TlsLogging
 from mailer.tls.names import certificate_names, matches_name, wanted_names
+from mailer.tls.native import resumed
 from mailer.tls.policy import TlsPolicy
+from mailer.tls.sessions import Sessions
 
 __all__ = ["ClientTls", "ClientTlsParameters", "read_anchors"]
 
@@ -34,7 +37,7 @@ _ANCHORED = ("hostname", "nexthop")  # names that a certificate below a trust an
 @dataclass(frozen=True)
 class ClientTlsParameters:
     """``smtp_tls_...`` or ``lmtp_tls_...`` under one name, those that contexts are made of. ``pairs`` are kind of key,
-    certificate file and key file."""
+    certificate file and key file. ``session_lifetime`` is 0 if sessions are not resumed; ``cache`` is their cache in the log."""
 
     ca_file: str = ""
     ca_path: str = ""
@@ -43,6 +46,8 @@ class ClientTlsParameters:
     digest: str = "sha256"
     loglevel: tuple[str, ...] = ()
     depth: int = 9
+    session_lifetime: float = 0.0
+    cache: str = "smtp"
 
 
 class ClientTls:
@@ -67,6 +72,7 @@ class ClientTls:
         self._contexts: dict[TlsPolicy, SSL.Context] = {}
         self._pairs: list[KeyPair] = []
         self._digests = digests or Digests()
+        self._sessions = Sessions(seconds, parameters.session_lifetime)
         self._signatures: Signatures = {}
         self._many_labels: bool = settings.tls_wildcard_matches_multiple_labels
         self.logging = TlsLogging(())
@@ -108,15 +114,17 @@ class ClientTls:
         except BadCertificates as error:
             raise CannotUseTls(*(("warning", line) for line in error.warnings)) from None
 
-    def layer(self, policy: TlsPolicy, server_name: str, relay: str) -> TlsLayer:
-        """For a new connection.
+    def layer(self, policy: TlsPolicy, server_name: str, relay: str, peer: tuple[str, ...] = ()) -> TlsLayer:
+        """For a new connection, which may resume an earlier session.
 
         :param server_name: sent as SNI, "" for none. :param relay: ``host[address]:port``, for the log.
+        :param peer: what connections that may resume each other's sessions have in common, beside policy and name.
         :raise CannotUseTls: the policy asks for protocols or ciphers that do not exist.
         """
         if self._files.changed() and self._prepared():  # else the certificates in use stay in use
             self._contexts.clear()
             self._signatures.clear()
+            self._sessions.clear()
         key = TlsPolicy(
             "secure" if policy.trust_anchors else "", policy.protocols, policy.grade, policy.excluded, (), policy.trust_anchors
         )  # fmt: skip
@@ -130,7 +138,36 @@ class ClientTls:
             if len(self._contexts) >= _MOST_CONTEXTS:
                 self._contexts.clear()
             self._contexts[key] = context
-        return TlsLayer(context, False, server_name)
+        layer = TlsLayer(context, False, server_name)
+        if peer and self._sessions.enabled:
+            self._resume(layer, "&".join((*peer, _digest((policy, server_name)))))
+        return layer
+
+    def _resume(self, layer: TlsLayer, key: str) -> None:
+        self._trace(f"looking for session {key} in {self._parameters.cache} cache")
+        known = layer.connection.get_app_data()
+        known["key"] = key
+        found = self._sessions.find(key)
+        if found is not None:
+            session, known["remembered"] = found
+            layer.connection.set_session(session)
+            self._trace(f"reloaded session {key} from {self._parameters.cache} cache")
+
+    def _trace(self, text: str) -> None:
+        if self.logging.trace:
+            self._log.info(text)
+
+    def keep(self, layer: TlsLayer) -> None:
+        """Remember the session of a connection, once the server has said something under it: before that there is nothing
+        in TLSv1.3 to be resumed."""
+        known = layer.connection.get_app_data()
+        key = known.get("key")
+        if (
+            key
+            and not resumed(layer.connection)
+            and self._sessions.save(key, layer.connection, known.get("problem", ""))
+        ):
+            self._trace(f"save session {key} to {self._parameters.cache} cache")
 
     def _build(self, policy: TlsPolicy) -> SSL.Context:
         parameters, settings = self._parameters, self._settings
@@ -171,6 +208,8 @@ class ClientTls:
         session = describe(
             layer.connection, False, "asked" in layer.connection.get_app_data(), self._digest, self._signatures
         )
+        if session.resumed:
+            self._trace(f"{relay}: Reusing old session")
         if policy.level == "fingerprint":
             known = session.fingerprint in policy.match or session.pubkey_fingerprint in policy.match
             # The certificate itself is expected, whoever signed it.
@@ -206,6 +245,10 @@ class ClientTls:
         if self.logging.peer:
             self._log.info(f"{relay}: {_matched(association, depth)}")
         return replace(session, trusted=True, matched=not policy.insecure_mx, problem="")
+
+
+def _digest(what: Any) -> str:
+    return hashlib.sha256(repr(what).encode("utf-8", "surrogateescape")).hexdigest().upper()
 
 
 def _matched(association: Association, depth: int) -> str:

@@ -74,8 +74,9 @@ def describe(
                 found[f"{side}_signature"], found[f"{side}_digest"] = kind, "" if again else digest
     if certificate is not None:
         found.update(_of_peer(certificate, algorithm))
-        # Nothing is verified anew when a session is resumed, and what was found the first time is not kept.
-        problem = "resumed session" if again else connection.get_app_data().get("problem", "")
+        # Nothing is verified anew when a session is resumed: what was found the first time has to be remembered.
+        known = connection.get_app_data()
+        problem = known.get("remembered", "resumed session") if again else known.get("problem", "")
         found.update(trusted=not problem, problem=problem)
     return TlsSession(
         protocol, connection.get_cipher_name() or "", connection.get_cipher_bits() or 0,

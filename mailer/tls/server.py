@@ -163,13 +163,16 @@ class ServerTls:
         return context
 
     def _set_resumption(self, context: SSL.Context) -> None:
-        """Sessions are resumed by tickets; not where client certificates are asked for, which would go unverified."""
+        """Sessions are resumed by tickets, or from OpenSSL's memory by clients without them if there shall be a cache; not
+        where client certificates are asked for, which would go unverified."""
         settings = self._settings
         lifetime = settings.smtpd_tls_session_cache_timeout
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        if lifetime <= 0 or not settings.tls_session_ticket_cipher or self.asks_certificate:
+        resumable = lifetime > 0 and not self.asks_certificate
+        cached = resumable and bool(settings.smtpd_tls_session_cache_database)
+        context.set_session_cache_mode(SSL.SESS_CACHE_SERVER if cached else SSL.SESS_CACHE_OFF)
+        if not resumable or not settings.tls_session_ticket_cipher:
             context.set_options(SSL.OP_NO_TICKET)
-        else:
+        if resumable:
             context.set_session_id(b"smtpd")
             context.set_timeout(int(max(lifetime, _SHORTEST_CACHE)))
 

@@ -28,7 +28,7 @@ from mailer.message.tls import TlsSession
 from mailer.net.client import BrokenOff
 from mailer.tls.client import ClientTls
 from mailer.tls.contexts import CannotUseTls
-from mailer.tls.layer import TlsFailed
+from mailer.tls.layer import TlsFailed, TlsLayer
 from mailer.tls.levels import at_least, must_match
 from mailer.tls.policy import TlsPolicy
 from mailer.wire.smtp.client import Failure, Step
@@ -45,6 +45,7 @@ class SessionTls:
 
     policy: TlsPolicy
     established: TlsSession | None = None
+    layer: TlsLayer | None = None
 
 
 class Encryption:
@@ -80,6 +81,7 @@ class Encryption:
 
     async def established(self, session: Session, destination: Destination, request: DeliveryRequest) -> None:
         if session.tls.established is not None:
+            self._tls.keep(session.tls.layer)
             return
         level = session.tls.policy.level
         mandatory = at_least(level, "encrypt")
@@ -98,6 +100,7 @@ class Encryption:
             session.offers = Offers()
             session.connection.conversation.pipelining = False
             await hello(session, request, self.desk.detects_loops(destination), self.desk)
+            self._tls.keep(session.tls.layer)
 
     async def _may_start(self, session: Session, mandatory: bool) -> bool:
         """Say STARTTLS. :return: whether the server is ready."""
@@ -119,7 +122,8 @@ class Encryption:
             self._log.info(f"setting up TLS connection to {session.relay}")
         names = {"hostname": session.host, "nexthop": destination.host}
         try:
-            layer = self._tls.layer(policy, names.get(policy.server_name, policy.server_name), session.relay)
+            peer = (request.transport, destination.site, session.host, session.address, "")
+            layer = self._tls.layer(policy, names.get(policy.server_name, policy.server_name), session.relay, peer)
             await session.connection.start_tls(layer)
         except CannotUseTls as error:
             for severity, text in error.lines:
@@ -130,6 +134,7 @@ class Encryption:
             self._tell(session, failure)
             session.connection.abort()
             raise self._cannot_start(session, request) from None
+        session.tls.layer = layer
         session.tls.established = encrypted = self._tls.describe(
             layer, policy, destination.host, session.host, session.relay
         )

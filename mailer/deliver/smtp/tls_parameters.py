@@ -79,6 +79,10 @@ def smtp_tls_parameters(settings: Any) -> TlsParameters:
             digest=settings.smtp_tls_fingerprint_digest,
             loglevel=settings.smtp_tls_loglevel,
             depth=settings.smtp_tls_scert_verifydepth,
+            session_lifetime=settings.smtp_tls_session_cache_timeout
+            if settings.smtp_tls_session_cache_database
+            else 0.0,
+            cache="smtp",
         ),
     )
 
@@ -120,6 +124,10 @@ def lmtp_tls_parameters(settings: Any) -> TlsParameters:
             digest=settings.lmtp_tls_fingerprint_digest,
             loglevel=settings.lmtp_tls_loglevel,
             depth=settings.lmtp_tls_scert_verifydepth,
+            session_lifetime=settings.lmtp_tls_session_cache_timeout
+            if settings.lmtp_tls_session_cache_database
+            else 0.0,
+            cache="lmtp",
         ),
     )
 
