@@ -4,7 +4,7 @@ A session is: connect, EHLO, STARTTLS, handshake, EHLO, QUIT. The clients are pr
 cannot keep a server busy); the figure that counts is the server's CPU for a handshake, the same session without STARTTLS
 taken off. With --messages each session carries that many messages of 4 KB after its handshake.
 
-    python benchmarks/tls.py [--seconds 5] [--clients 4] [--rounds 2] [--messages 0]
+    python benchmarks/tls.py [--seconds 5] [--clients 4] [--rounds 2] [--messages 0] [--only mailer] [--layout both]
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from instances import mailer, postfix
+import figures
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 from certificates import both
@@ -94,10 +95,9 @@ def _round(instance, encrypted: bool, messages: int, clients: int, seconds: floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = figures.parser(__doc__ or "", 2)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--messages", type=int, default=0)
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="bench-keys-"))
@@ -112,13 +112,14 @@ def main() -> None:
 
 
 def _compare(kind: str, settings: str, options: argparse.Namespace) -> None:
-    with mailer(settings) as ours, postfix(settings) as theirs:
+    with ExitStack() as stack:
+        running = figures.start(stack, options.only, settings, options.layout)
         for number in range(options.rounds):
-            for instance in (ours, theirs) if number % 2 == 0 else (theirs, ours):
+            for instance in running if number % 2 == 0 else running[::-1]:
                 plain = _round(instance, False, options.messages, options.clients, options.seconds / 2)
                 rate, cost = _round(instance, True, options.messages, options.clients, options.seconds)
                 print(
-                    f"{kind:4} {instance.name:8} {rate:7.0f} sessions/s {cost:6.2f} ms CPU each,"
+                    f"{kind:4} {instance.name:9} {rate:7.0f} sessions/s {cost:6.2f} ms CPU each,"
                     f" TLS's part {cost - plain[1]:6.2f} ms (without TLS {plain[0]:.0f}/s)",
                     flush=True,
                 )

@@ -21,6 +21,7 @@ from mailer.log.maillog import MailLog
 from mailer.master.binding import Binding
 from mailer.master.directories import Unsafe, prepare
 from mailer.master.generation import Generation, cores
+from mailer.master.keys import KeyWatch
 from mailer.master.limits import raise_descriptor_limit
 from mailer.master.local import LocalBinding
 from mailer.master.maillog import kind_of
@@ -127,6 +128,8 @@ class ProcessesLayout(Service):
             self._reactor, self._log, settings.service_throttle_time, self._asked, self._settled, self._useless
         )
         self._supervisor.start(self._generation(self._plan))
+        self._keys = KeyWatch(self._reactor, self._log, self.renew)
+        self._keys.start(self._plan)
         self._status.serve(self._reactor, self._describe)
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
 
@@ -190,6 +193,17 @@ class ProcessesLayout(Service):
         self._maillog.reopen(lambda: self._hand_out_log(self._supervisor.processes()))
         Deferred.fromCoroutine(self._change()).addErrback(self._refused).addBoth(self._changed)
 
+    def renew(self) -> None:
+        """New TLS keys: the configuration in force goes on with new processes, which can read them. No session is dropped."""
+        if self._changing:  # whatever is being started reads them anyway
+            return
+        self._changing = True
+        Deferred.fromCoroutine(self._renew()).addErrback(self._refused).addBoth(self._changed)
+
+    async def _renew(self) -> None:
+        await self._supervisor.change(self._generation(self._plan))
+        self._log.info("TLS keys have changed: the daemons were replaced")
+
     async def _change(self) -> None:
         plan = self._reload()
         self._binding.bind(plan)
@@ -197,6 +211,7 @@ class ProcessesLayout(Service):
         generation = self._generation(plan)
         await self._supervisor.change(generation)
         self._plan = plan
+        self._keys.start(plan)
         self._binding.keep(name for listener in plan.listeners for name in listener.sockets)
         for problem in plan.problems:
             self._log.warning(str(problem))
@@ -282,6 +297,7 @@ class ProcessesLayout(Service):
 
     async def _stop(self) -> None:
         self._notifier.stopping()
+        self._keys.stop()
         self._local.close()
         self._binding.keep(())
         await self._supervisor.stop(DRAIN_SECONDS)

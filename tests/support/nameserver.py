@@ -21,14 +21,17 @@ class NameServer:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, port))
         self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._socket.settimeout(0.05)
+        self._open = True
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self):
-        while True:
+        while self._open:
             try:
                 octets, peer = self._socket.recvfrom(4096)
-            except OSError:
-                return
+            except TimeoutError:
+                continue
             with suppress(OSError):
                 self._socket.sendto(self._answer(octets), peer)
 
@@ -51,4 +54,6 @@ class NameServer:
         return answer.toStr()
 
     def close(self):
+        self._open = False
+        self._thread.join()
         self._socket.close()

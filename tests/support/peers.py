@@ -89,6 +89,7 @@ class Mta:
     def __init__(self, directory, main="", master="", layout="single"):
         self.directory = directory
         self.layout = layout
+        self.wrapping = ()  # a command that runs the instance
         self.port = free_port()
         uid, gid = (os.getuid(), os.getgid()) if os.getuid() else (65534, 65534)
         self.uid, self.gid = uid, gid
@@ -109,6 +110,7 @@ class Mta:
     def start(self, wait=True):
         self.process = subprocess.Popen(
             [
+                *self.wrapping,
                 BIN / "twistd",
                 "--nodaemon",
                 "--pidfile=",

@@ -105,7 +105,8 @@ def _answers(port):
 class Postfix:
     """The real one. Mail for anybody at postfix.test goes to the Maildir ``mail/all``."""
 
-    def __init__(self, directory: Path, main="", master=""):
+    def __init__(self, directory: Path, main="", master="", wrapping=()):
+        self._wrapping = wrapping  # a command that runs it
         if os.getuid() != 0:
             pytest.skip("Postfix's master needs root")
         self._program = need("postfix")
@@ -122,7 +123,12 @@ class Postfix:
         wait_until(lambda: _answers(self.port), what="the start of Postfix")
 
     def _command(self, word, check=False):
-        subprocess.run([self._program, "-c", str(self.directory), word], capture_output=True, timeout=60, check=check)
+        subprocess.run(
+            [*self._wrapping, self._program, "-c", str(self.directory), word],
+            capture_output=True,
+            timeout=60,
+            check=check,
+        )
 
     def log(self):
         return (self.directory / "mail.log").read_text(errors="replace")

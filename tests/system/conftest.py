@@ -33,10 +33,11 @@ def mta(directory, layout):
     """``mta(main, master)`` starts an instance; all are killed at the end."""
     made = []
 
-    def make(main="", master="", start=True):
+    def make(main="", master="", start=True, wrapping=()):
         place = directory / str(len(made))
         place.mkdir()
         instance = Mta(place, main, master, layout)
+        instance.wrapping = wrapping
         made.append(instance)
         return instance.start() if start else instance
 
@@ -65,10 +66,10 @@ def postfix(directory):
     """``postfix(main, master)`` starts the real one."""
     made = []
 
-    def make(main="", master=""):
+    def make(main="", master="", **more):
         place = directory / f"postfix{len(made)}"
         place.mkdir()
-        made.append(Postfix(place, main, master))
+        made.append(Postfix(place, main, master, **more))
         return made[-1]
 
     yield make

@@ -223,3 +223,42 @@ def test_postfix_to_ours(mta, keys, postfix):
         client.sendmail("a@postfix.test", ["you@example.test"], "Subject: x\r\n\r\nx\r\n")
     receiver.wait_for_mail("you")
     assert "Verified TLS connection established to localhost[127.0.0.1]" in peer.log()
+
+
+@pytest.mark.parametrize("layout", ["processes"], indirect=True)
+def test_keys_that_daemons_cannot_read_are_renewed_by_replacing_them(mta, keys):
+    """The usual permissions of keys: only root can read them, so a daemon that has given up root cannot."""
+    server = mta(settings(keys))
+    keys.chmod(0o700)
+
+    def shown():
+        with server.smtp() as client:
+            client.starttls(context=_any())
+            return client.sock.getpeercert(True)
+
+    first = shown()
+    with server.smtp() as old:
+        old.starttls(context=_any())
+        (keys / "server.pem").write_bytes(b"half")
+        wait_until(
+            lambda: shown() == first and "TLS keys in use stay in use" in server.log(), what="a refusal", seconds=30
+        )
+        assert "No PEM data in" in server.log() and "454" not in server.log()
+        (keys / "new.pem").write_bytes(both("mx.example.test", "rsa", names=OUR_NAMES, days=61))
+        os.replace(keys / "new.pem", keys / "server.pem")
+        wait_until(lambda: shown() != first, what="the new certificate", seconds=30)  # and no handshake fails meanwhile
+        server.wait_for_log("postfix/master[", "TLS keys have changed: the daemons were replaced")
+        assert old.noop()[0] == 250
+
+
+def test_a_client_resumes_sessions(mta, keys):
+    receiver = mta(settings(keys))
+    sender = mta(
+        f"relayhost = [localhost]:{receiver.port}\nsmtp_host_lookup = native\nsmtp_tls_security_level = encrypt\n"
+        "smtp_tls_loglevel = 2\nsmtp_tls_session_cache_database = btree:${data_directory}/smtp_scache\n"
+        "virtual_mailbox_domains =\n"
+    )
+    for count in (1, 2):
+        sender.send(["you@example.test"])
+        receiver.wait_for_mail("you", count)
+    sender.wait_for_log("postfix/smtp[", f"localhost[127.0.0.1]:{receiver.port}: Reusing old session")
