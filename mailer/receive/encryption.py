@@ -7,12 +7,13 @@ follows for the session: everything said so far is forgotten.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mailer.message.tls import TlsSession
 from mailer.net.server import Lost, TimedOut
 from mailer.receive import lines
 from mailer.receive.authentication import activate, log_out
+from mailer.tls.description import not_verified
 from mailer.tls.layer import TlsFailed, TlsLayer
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ async def encrypt(session: SmtpSession, layer: TlsLayer, limited: bool, fresh: b
     """Shake hands.
 
     :param fresh: nothing has been said before.
-    :return: False if the client is over its limit. ``session.closing`` then, or if its certificate is of no use.
-    :raise Lost: there is no connection any more; the log says why.
+    :return: False if the client is over its limit; ``session.closing`` then.
+    :raise Lost: there is no connection any more, or its certificate is of no use; the log says why.
     """
     service = session.service
     tls, log = service.tls, service.log
@@ -100,8 +101,8 @@ def _report(session: SmtpSession, encrypted: TlsSession) -> None:
     tls, log = session.service.tls, session.service.log
     if encrypted.resumed and tls.logging.trace:
         log.info(f"{session.printable}: Reusing old session (RFC 5077 session ticket)")
-    if encrypted.presented and encrypted.problem and (tls.requires_certificate or tls.logging.peer):
-        log.info(f"certificate verification failed for {session.printable}: {encrypted.problem}")
+    if encrypted.presented and encrypted.problem and tls.requires_certificate:
+        log.info(not_verified("client", session.printable, encrypted.problem))
     if encrypted.presented and tls.logging.peer:
         log.info(
             f"{session.printable}: subject_CN={encrypted.subject}, issuer={encrypted.issuer}, fingerprint="
@@ -122,6 +123,7 @@ async def _counted(session: SmtpSession) -> bool:
     return False
 
 
-def _abort(session: SmtpSession, why: str) -> None:
+def _abort(session: SmtpSession, why: str) -> NoReturn:
     session.service.log.info(f"NOQUEUE: abort: TLS from {session.printable}: {why}")
     session.refuse(f"421 4.7.1 {session.service.hostname} Error: {why}")
+    raise Lost  # as in Postfix, whose log shows a command that failed and a lost connection

@@ -70,6 +70,10 @@ def read_pair(certificate_file: str, key_file: str, kind: str) -> KeyPair:
     except (ValueError, TypeError) as error:
         raise BadCertificates(key_text, _library_problem(error)) from None
     if not _belong_together(key, certificate):
+        if type(key.public_key()) is not type(certificate.public_key()):
+            raise BadCertificates(
+                f"{kind} private key in {key_file} does not match public key in {certificate_file}: disabling TLS support"
+            )
         raise BadCertificates(
             key_text, "TLS library problem: error:05800074:x509 certificate routines::key values mismatch:"
         )

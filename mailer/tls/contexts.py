@@ -99,9 +99,11 @@ def note_verification(connection: Any, certificate: crypto.X509, error: int, dep
 
 
 def _problem(error: int, certificate: crypto.X509) -> str:
-    if error in (2, 20, 21):  # the issuer, or the issuer's issuer, is not to be had
+    if error in (2, 19, 20, 21):  # the issuer, or the issuer's issuer, is not to be had or not one of ours
         return f"untrusted issuer {_one_line(certificate.to_cryptography().issuer)}"
-    return _VERIFY_TEXTS.get(error, f"certificate verification error {error}")
+    if error in _WELL_KNOWN:
+        return _WELL_KNOWN[error]
+    return f"num={error}:{_VERIFY_TEXTS.get(error, 'certificate verification error')}"
 
 
 def _one_line(name: x509.Name) -> str:
@@ -109,12 +111,10 @@ def _one_line(name: x509.Name) -> str:
     return "".join(f"/{part.rfc4514_attribute_name}={part.value!s}" for part in name)
 
 
+_WELL_KNOWN = {9: "certificate not yet valid", 10: "certificate has expired", 18: "self-signed certificate"}
+#: In OpenSSL's words.
 _VERIFY_TEXTS = {
     7: "certificate signature failure",
-    9: "certificate is not yet valid",
-    10: "certificate has expired",
-    18: "self-signed certificate",
-    19: "self-signed certificate in certificate chain",
     22: "certificate chain too long",
     23: "certificate revoked",
     24: "invalid CA certificate",

@@ -21,6 +21,7 @@ __all__ = [
     "digest_algorithm",
     "fingerprint",
     "key_fingerprint",
+    "not_verified",
     "organization",
 ]
 
@@ -128,6 +129,16 @@ def _signature(certificate: x509.Certificate) -> tuple[str, str]:
     if isinstance(key, dsa.DSAPublicKey):
         return f"DSA ({key.key_size} bits)", ""
     return type(key).__name__.lstrip("_").removesuffix("PublicKey"), ""
+
+
+#: What is said with the peer's role in front.
+_WITH_ROLE = ("num=", "certificate has expired", "certificate not yet valid")
+
+
+def not_verified(role: str, peer: str, problem: str) -> str:
+    """For the log. :param role: what the peer is: ``client`` or ``server``."""
+    prefix = f"{role} " if problem.startswith(_WITH_ROLE) else ""
+    return f"{prefix}certificate verification failed for {peer}: {problem}"
 
 
 def common_name(name: x509.Name) -> str:

@@ -56,7 +56,7 @@ def test_files(tmp_path):
 
 def test_what_is_wrong_with_files_is_said_as_postfix_does(tmp_path):
     key, certificate, missing = tmp_path / "key", tmp_path / "cert", str(tmp_path / "missing")
-    key.write_bytes(key_pem("rsa")), certificate.write_bytes(chain_pem("mx.test"))
+    key.write_bytes(key_pem("ec", 5)), certificate.write_bytes(chain_pem("mx.test"))
     with pytest.raises(BadCertificates) as caught:
         read_chain_files([missing])
     assert caught.value.warnings == (
@@ -72,3 +72,14 @@ def test_what_is_wrong_with_files_is_said_as_postfix_does(tmp_path):
     with pytest.raises(BadCertificates) as caught:
         read_pair(str(key), str(key), "RSA")
     assert caught.value.warnings == (f'cannot get RSA certificate from file "{key}": disabling TLS support',)
+
+
+def test_a_key_of_another_kind_than_its_certificate(tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(chain_pem("a.test", "rsa"))
+    key.write_bytes(key_pem("ec"))
+    with pytest.raises(BadCertificates) as caught:
+        read_pair(str(certificate), str(key), "RSA")
+    assert caught.value.warnings == (
+        f"RSA private key in {key} does not match public key in {certificate}: disabling TLS support",
+    )

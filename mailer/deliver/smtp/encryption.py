@@ -28,6 +28,7 @@ from mailer.message.tls import TlsSession
 from mailer.net.client import BrokenOff
 from mailer.tls.client import ClientTls
 from mailer.tls.contexts import CannotUseTls
+from mailer.tls.description import not_verified
 from mailer.tls.layer import TlsFailed, TlsLayer
 from mailer.tls.levels import at_least, must_match
 from mailer.tls.policy import TlsPolicy
@@ -164,8 +165,7 @@ class Encryption:
     def _report(self, session: Session, encrypted: TlsSession) -> None:
         logging, relay = self._tls.logging, session.relay
         if encrypted.problem and (logging.peer or logging.summary and must_match(session.tls.policy.level)):
-            server = "server " if encrypted.problem.startswith("num=") else ""
-            self._log.info(f"{server}certificate verification failed for {relay}: {encrypted.problem}")
+            self._log.info(not_verified("server", relay, encrypted.problem))
         if logging.peer:
             self._log.info(
                 f"{relay}: subject_CN={encrypted.subject}, issuer_CN={encrypted.issuer}, fingerprint="
