@@ -236,7 +236,7 @@ def test_submission_by_an_ordinary_user(mta):
     subprocess.run([sys.executable, "-c", code], env=server.environment(), input=message, check=True, timeout=60)
     (content,) = server.wait_for_mail("you")
     assert b"from userid 65534" in content
-    assert "uid=65534 from=" in server.log()
+    server.wait_for_log("uid=65534 from=")
     maildrop = server.directory / "queue/mailer/maildrop"
     assert list(maildrop.iterdir()) == []
 
