@@ -14,9 +14,13 @@ from typing import Any
 
 from mailer.config.errors import ConfigError
 from mailer.master.directories import findings
+from mailer.master.prctl import capabilities
 from mailer.master.privileges import Owner, owner_of
 
 __all__ = ["Choice", "choose", "unreachable"]
+
+#: What root does for the daemons, as capabilities(7) numbers it: a container may have taken some of them away.
+_NEEDED = {"chown": 0, "fowner": 3, "kill": 5, "setgid": 6, "setuid": 7, "setpcap": 8, "sys_chroot": 18}
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,9 @@ def _owner(settings: Any, user: int) -> Owner:
         raise ConfigError("only root can start daemons that give up rights", "start as root")
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         raise ConfigError(f"daemons of their own are not supported on {sys.platform}")
+    missing = _missing()
+    if missing:
+        raise ConfigError(f"root lacks the capabilities {', '.join(missing)}", "grant them")
     owner = owner_of(settings)
     closed = unreachable(settings.queue_directory, owner)
     if closed:
@@ -64,6 +71,14 @@ def _owner(settings: Any, user: int) -> Owner:
     if unsafe:
         raise ConfigError(str(unsafe[0]), "see mailer check --fix")
     return owner
+
+
+def _missing() -> list[str]:
+    try:
+        held = capabilities()
+    except OSError:
+        return []  # without /proc there is nothing to be known beforehand
+    return [name for name, number in _NEEDED.items() if not held >> number & 1]
 
 
 def unreachable(path: str, owner: Owner) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 __all__ = [
     "adopt_orphans",
+    "capabilities",
     "clear_bounding_set",
     "clear_capabilities",
     "die_with_parent",
@@ -75,6 +76,15 @@ def clear_capabilities() -> bool:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     return libc.capset(header, nothing) == 0
+
+
+def capabilities() -> int:
+    """This process's effective capabilities, as a bit set. :raise OSError: the system does not tell."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("CapEff:"):
+                return int(line.split()[1], 16)
+    raise OSError("no capabilities in /proc/self/status")
 
 
 def hide_memory() -> bool:

@@ -83,3 +83,12 @@ def test_reaching(tmp_path, place):
     os.chown(tmp_path / "a", 65534, 0)
     os.chmod(tmp_path / "a", 0o610)
     assert unreachable(str(inner), OWNER) == str(tmp_path / "a")
+
+
+@root
+def test_root_without_its_rights(place, monkeypatch):
+    monkeypatch.setattr(choice, "capabilities", lambda: ~(1 << 7 | 1 << 6))
+    assert choose("auto", place).warning == (
+        "everything runs in one process as root: root lacks the capabilities setgid, setuid (grant them);"
+        " or set mailer_layout = single"
+    )
