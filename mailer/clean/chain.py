@@ -7,6 +7,7 @@ what is missing (before any is dropped), what is noted and dropped, addresses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -31,12 +32,18 @@ from mailer.message.envelope import Envelope, Recipient
 
 __all__ = ["CleanSink", "build"]
 
+_STRAY = re.compile(rb"\r(?!\n)")
+
 
 @implementer(IMessageSink)
 class CleanSink:
-    """:param steps: from the outside in. :param queue: the IMessageSink behind the last one."""
+    """:param steps: from the outside in. :param queue: the IMessageSink behind the last one.
+    :param replaces_stray: a carriage return that ends no line becomes a space (cleanup_replace_stray_cr_lf)."""
 
-    def __init__(self, steps: Sequence[Step], rules: AddressRules, queue: Any, log: Any) -> None:
+    def __init__(
+        self, steps: Sequence[Step], rules: AddressRules, queue: Any, log: Any, replaces_stray: bool = True
+    ) -> None:
+        self._replaces_stray = replaces_stray
         self._inside_out = tuple(reversed(steps))
         self._rules = rules
         self._queue = queue
@@ -48,16 +55,18 @@ class CleanSink:
         passage.queue_id = writer.queue_id
         for step in self._inside_out:
             writer = step.open(passage, writer)
-        return _CleanWriter(passage, writer)
+        return _CleanWriter(passage, writer, self._replaces_stray)
 
 
 @implementer(IMessageWriter)
 class _CleanWriter:
     """What the sender of a message holds: the outermost writer, which leaves nothing behind when it fails."""
 
-    __slots__ = ("_next", "_passage", "queue_id")
+    __slots__ = ("_cut", "_next", "_passage", "_replaces_stray", "queue_id")
 
-    def __init__(self, passage: Passage, writer: Writer) -> None:
+    def __init__(self, passage: Passage, writer: Writer, replaces_stray: bool) -> None:
+        self._replaces_stray = replaces_stray
+        self._cut = b""  # a carriage return at the end of a chunk, whose line feed may be still to come
         self._passage = passage
         self._next = writer
         self.queue_id = writer.queue_id
@@ -72,9 +81,26 @@ class _CleanWriter:
             lines = [line.rstrip(b"\r\n") + b"\r\n" for line in prepend]
             prepend.clear()
             chunk = b"".join(lines) + chunk
+        if self._replaces_stray:
+            chunk = self._without_stray(chunk)
         self._next.write(chunk)
 
+    def _without_stray(self, chunk: bytes) -> bytes:
+        """Before all else that looks at content, so that no later hop sees the end of a message where we saw none.
+
+        All line feeds of content end a line, so that two counts tell whether there is anything to do.
+        """
+        if self._cut:
+            chunk, self._cut = self._cut + chunk, b""
+        if chunk.count(b"\r") == chunk.count(b"\n"):
+            return chunk
+        if chunk.endswith(b"\r"):
+            chunk, self._cut = chunk[:-1], b"\r"
+        return _STRAY.sub(b" ", chunk)
+
     async def commit(self) -> str:
+        if self._cut:
+            self._next.write(b" ")
         try:
             return await self._next.commit()
         except BaseException:
@@ -116,4 +142,4 @@ def build(context: Any, addressing: Any, queue: Any) -> CleanSink:
         # Milters that see every message belong here: all headers are as they will be, recipients not yet expanded.
         RecipientStep(settings, addressing, rules, detection),
     ]
-    return CleanSink(steps, rules, queue, context.log)
+    return CleanSink(steps, rules, queue, context.log, settings.cleanup_replace_stray_cr_lf)

@@ -32,6 +32,7 @@ class RecipientStep:
         self.rules = rules
         self.detection = detection
         self.mapper = addressing.mapper
+        self.empty = rules.complete(settings.empty_address_recipient)
         self.always_bcc = settings.always_bcc
         self.keep_original = settings.enable_original_recipient
         self.duplicate_limit = settings.duplicate_filter_limit
@@ -49,12 +50,13 @@ class RecipientStep:
 
 
 class _RecipientWriter:
-    __slots__ = ("_detection", "_distribution", "_next", "_passage", "queue_id", "write")
+    __slots__ = ("_detection", "_distribution", "_empty", "_next", "_passage", "queue_id", "write")
 
     def __init__(self, step: RecipientStep, passage: Passage, writer: Writer) -> None:
         self._passage = passage
         self._next = writer
         self._detection = step.detection
+        self._empty = step.empty
         self._distribution = _Distribution(step, passage)
         if not step.plain:
             passage.prepare = self._distribution.advance
@@ -62,6 +64,9 @@ class _RecipientWriter:
         self.write = writer.write
 
     def recipient(self, recipient: Recipient) -> None:
+        if not recipient.address:  # nobody's address; somebody is to see what comes of it
+            empty = self._empty
+            recipient = replace(recipient, address=empty, original=empty)
         self._passage.recipients.append(recipient)
 
     async def commit(self) -> str:
@@ -140,9 +145,10 @@ class _Distribution:
                 await self._copy_for(step.mapper.recipient_bcc, address)
 
     def _name_original(self, recipient: Recipient, address: str) -> None:
-        """Reports of mail submitted locally name the complete address, those of SMTP clients' what they had said."""
-        if not recipient.orcpt and address and self._passage.envelope.source == "local":
-            recipient.orcpt = "rfc822;" + quote(address)
+        """Reports of mail submitted locally, and of our own notices, name the complete address; those of SMTP clients' what
+        they had said."""
+        if not recipient.orcpt and address and self._passage.envelope.source in ("local", "notify"):
+            recipient.orcpt = ("rfc822;" if address.isascii() else "utf-8;") + quote(address)
 
     async def _expand(self, recipient: Recipient, address: str) -> None:
         mapper, passage = self._step.mapper, self._passage

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mailer.commands.toollog import note
 from mailer.interfaces.table import TableOptions
 from mailer.tables.text import escaped, octets, string
 
@@ -37,24 +38,30 @@ class Complaints:
 
     def __init__(self, program: str) -> None:
         self._program = program
+        self.settings: Any = None  # when they are known, complaints go to the mail log as well
+
+    def _complain(self, severity: str, text: str) -> None:
+        self.info(f"{severity}: {text}")
+        note(self.settings, self._program, severity, text)
 
     def info(self, text: str) -> None:
+        """To the terminal alone."""
         line = octets(f"{self._program}: {escaped(text)}\n")
         sys.stderr.flush()
         sys.stderr.buffer.write(line)
         sys.stderr.buffer.flush()
 
     def warning(self, text: str) -> None:
-        self.info(f"warning: {text}")
+        self._complain("warning", text)
 
     def error(self, text: str) -> None:
-        self.info(f"error: {text}")
+        self._complain("error", text)
 
     def fatal(self, text: str) -> None:
-        self.info(f"fatal: {text}")
+        self._complain("fatal", text)
 
     def panic(self, text: str) -> None:
-        self.info(f"panic: {text}")
+        self._complain("panic", text)
 
 
 @dataclass

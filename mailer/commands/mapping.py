@@ -47,6 +47,7 @@ def _run(job: Job, log: Complaints) -> int:
         job.settings = load(directory, need_master=False).settings
     except ConfigError as error:
         raise Fatal(str(error) if error.file else error.problem) from None
+    log.settings = job.settings
     utf8 = job.options.utf8 and job.settings.smtputf8_enable
     if (job.headers or job.body) and not job.force_utf8:
         utf8 = False

@@ -6,6 +6,7 @@ Who owns the queue (or is root) reads it directly, whether or not a server runs;
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -56,10 +57,12 @@ def main(argv: list[str] | None = None) -> int:
 def _run(tool: Tool, arguments: list[str]) -> None:
     options, words = tool.options(arguments, "c:fi:jps:v")
     deeds = [(option, argument) for option, argument in options if option not in ("-c", "-v")]
-    if len(deeds) != 1 or words:
-        raise tool.misused()
     chosen = [argument for option, argument in options if option == "-c"]
     tool.configure(chosen[-1] if chosen else None)
+    with contextlib.suppress(Fatal):  # not everybody may write there
+        tool.open_log()
+    if len(deeds) != 1 or words:
+        raise tool.misused()
     owner = tool.owns_queue()
     (option, argument) = deeds[0]
     # Asked by whoever calls: tables, and the modules that read them, need not be readable for the queue's owner.

@@ -12,12 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from mailer.commands.instance import Instance
+from mailer.commands.toollog import tool_log
 from mailer.commands.waiting import OccasionalReactor, WaitsForNothing
 from mailer.config.errors import ConfigError
 from mailer.interfaces.context import Context
-from mailer.log.destinations import StreamDestination
-from mailer.log.maillog import MailLog, ServiceLog
-from mailer.master.maillog import destination
+from mailer.log.maillog import ServiceLog
 from mailer.queue.direct import DirectQueue
 from mailer.queue.schema import SchemaError
 from mailer.tables.opening import Tables
@@ -105,12 +104,9 @@ class Tool:
     def open_log(self) -> None:
         """Say to the mail log as well what goes to the terminal."""
         try:
-            where, _ = destination(self.settings)
+            self._log = tool_log(self.settings, self.program)
         except ConfigError as error:
             raise Fatal(str(error)) from error
-        if not isinstance(where, StreamDestination) or type(where) is not StreamDestination:
-            tag = f"{self.settings.syslog_name}/{self.program}[{os.getpid()}]"
-            self._log = ServiceLog(MailLog(where, time.time, os.getpid), tag)
 
     def context(self) -> Context:
         """For match lists and their tables."""

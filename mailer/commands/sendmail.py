@@ -14,7 +14,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from mailer.commands.instance import Instance
 from mailer.commands.submission import Fatal, submit
+from mailer.commands.toollog import note
 from mailer.message.envelope import Notify
 from mailer.receive.maildrop import Submission
 
@@ -44,44 +46,52 @@ class _Invocation:
     values: dict[str, str | bool] = field(default_factory=dict)  # further Submission fields
     recipients: list[str] = field(default_factory=list)
 
+    def log(self, severity: str, text: str) -> None:
+        """To the mail log of the instance, if there is one."""
+        try:
+            settings = Instance.open(_directory(self.config) if self.config else None, Fatal).settings
+        except Fatal:
+            return
+        note(settings, "sendmail", severity, text)
+
+    def warn(self, text: str) -> None:
+        print(f"sendmail: warning: {text}", file=sys.stderr)
+        self.log("warning", text)
+
 
 def main(argv: list[str] | None = None) -> None:
     """Console entry point; the name it was called by may choose the mode (mailq, newaliases)."""
     program = os.path.basename(sys.argv[0])
     arguments = sys.argv[1:] if argv is None else argv
+    invocation = _Invocation(mode={"mailq": "list", "newaliases": "newaliases"}.get(program, "enqueue"))
     try:
-        invocation = _parse(arguments, {"mailq": "list", "newaliases": "newaliases"}.get(program, "enqueue"))
+        _parse(arguments, invocation)
         status = _run(invocation)
     except Fatal as error:
         print(f"sendmail: fatal: {error}", file=sys.stderr)
+        invocation.log("fatal", str(error))
         status = EX_TEMPFAIL
     sys.exit(status)
 
 
-def _warn(text: str) -> None:
-    print(f"sendmail: warning: {text}", file=sys.stderr)
-
-
-def _parse(arguments: list[str], mode: str) -> _Invocation:
-    invocation = _Invocation(mode=mode)
+def _parse(arguments: list[str], invocation: _Invocation) -> None:
     left = list(arguments)
     while left and left[0].startswith("-") and left[0] != "-":
         word = left.pop(0)
         if word == "--":
             break
-        word = _old_verp(word, left)
+        word = _old_verp(invocation, word, left)
         for letter, argument in _split(word[1:], left):
             action = _ACTIONS.get(letter)
             if action is not None:
                 action(invocation, argument)
     invocation.recipients = left
-    return invocation
 
 
-def _old_verp(word: str, following: list[str]) -> str:
+def _old_verp(invocation: _Invocation, word: str, following: list[str]) -> str:
     """-V was once what -XV is now: two delimiters, or none where the next word has two characters."""
     if (word == "-V" and following and len(following[0]) == 2) or (len(word) == 4 and word.startswith("-V")):
-        _warn(f"option {word} is deprecated with Postfix 2.3; specify -X{word[1:]} instead")
+        invocation.warn(f"option {word} is deprecated with Postfix 2.3; specify -X{word[1:]} instead")
         return f"-X{word[1:]}"
     return word
 
@@ -151,28 +161,28 @@ def _dsn(invocation: _Invocation, argument: str) -> None:
         if not word:
             continue
         if flag is None:
-            _warn(f'unknown DSN NOTIFY command value "{word}" in "{argument}"')
-            _warn("bad -N option value -- ignored")
+            invocation.warn(f'unknown DSN NOTIFY command value "{word}" in "{argument}"')
+            invocation.warn("bad -N option value -- ignored")
             return
         wanted |= flag
     if not wanted or (wanted & Notify.NEVER and wanted != Notify.NEVER):
-        _warn("bad -N option value -- ignored")
+        invocation.warn("bad -N option value -- ignored")
         return
     invocation.notify = wanted
 
 
 def _return(invocation: _Invocation, argument: str) -> None:
     if argument.lower() not in ("full", "hdrs"):
-        _warn("bad -R option value -- ignored")
+        invocation.warn("bad -R option value -- ignored")
     else:
         invocation.values["ret"] = argument.upper()
 
 
 def _envid(invocation: _Invocation, argument: str) -> None:
     if len(argument) > 100:
-        _warn("too long -V option value -- ignored")
+        invocation.warn("too long -V option value -- ignored")
     elif not argument or not argument.isprintable() or not argument.isascii():
-        _warn("bad syntax in -V option value -- ignored")
+        invocation.warn("bad syntax in -V option value -- ignored")
     else:
         invocation.values["envid"] = argument
 
@@ -234,13 +244,25 @@ _ACTIONS: dict[str, Callable[[_Invocation, str], None]] = {
 }
 
 
+#: What takes no recipients.
+_ALONE = {
+    "smtp": "stand-alone mode",
+    "list": "display queue mode",
+    "newaliases": "alias initialization mode",
+    "start": "daemon mode",
+    "flush": "flush queue mode",
+}
+
+
 def _run(invocation: _Invocation) -> int:
     config = ["-c", _directory(invocation.config)] if invocation.config else []
+    if invocation.extract and invocation.mode != "enqueue":
+        raise Fatal("-t can be used only in delivery mode")
     if invocation.mode == "enqueue":
         return _enqueue(invocation)
+    if invocation.recipients and invocation.mode in _ALONE:
+        raise Fatal(f"{_ALONE[invocation.mode]} requires no recipient")
     if invocation.mode == "smtp":
-        if invocation.recipients:
-            raise Fatal("stand-alone mode requires no recipient")
         from mailer.commands.standalone import serve
 
         return serve(_directory(invocation.config) if invocation.config else None)
@@ -292,7 +314,7 @@ def _enqueue(invocation: _Invocation) -> int:
     )
     for name, value in invocation.values.items():
         setattr(submission, name, value)
-    submission.probe = "verify" if invocation.verify else "trace" if invocation.verbose else ""
+    submission.probe = "verify" if invocation.verify else "trace" if invocation.verbose == 1 else ""
     sender = account.pw_name if account and invocation.sender is None else invocation.sender
     if sender is None:
         raise Fatal(f"unable to find the login name of user id {os.getuid()}: use -f")
@@ -306,7 +328,7 @@ def _enqueue(invocation: _Invocation) -> int:
         dots=invocation.dots,
         notify=invocation.notify,
         verp=invocation.verp,
-        warn=_warn,
+        warn=invocation.warn,
     )
     if submission.probe:
         print(f"Mail Delivery Status Report will be mailed to <{submission.sender}>.")

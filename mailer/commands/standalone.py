@@ -54,7 +54,9 @@ def serve(directory: str | None) -> int:
 
     async def session(connection: ServerConnection) -> None:
         client = Client(name="localhost", reverse_name="localhost", address=_ADDRESS, port="0", protocol="SMTP")
-        await SmtpSession(service, connection, client, (_ADDRESS, "0")).run()
+        speaker = SmtpSession(service, connection, client, (_ADDRESS, "0"))
+        speaker.pipelined = True  # a script on standard input does not wait for replies, which is nothing to log
+        await speaker.run()
 
     connection = _Connection(session, Sweep(loop), service.timeout, service.line_limit)
     loop.callWhenRunning(lambda: _Terminal(connection, reactor=loop))

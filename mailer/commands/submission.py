@@ -57,7 +57,8 @@ def submit(
     if verp is not None:
         submission.verp = _delimiters(verp or settings.default_verp_delimiters, settings.verp_delimiter_filter)
     submission.sender = _sender(sender, warn)
-    found = [address for word in recipients for address in _addresses(word)]
+    # A word without any address stands for the null address, as in Postfix; empty_address_recipient gets its mail.
+    found = [address for word in recipients for address in _addresses(word) or [""]]
     lines = _without_mbox_lines(stream or io.BytesIO(_probe(submission.sender, recipients)))
     content: Iterable[bytes]
     if extract:

@@ -122,7 +122,11 @@ class VirtualTransport:
         return Outcome(fate, status, f"maildir delivery failed: {failure.reason}", "virtual")
 
     async def _mailbox(self, user: str) -> str:
-        found = await find_address(self._mailboxes, user, self._delimiters, _SEARCH)
+        try:
+            found = await find_address(self._mailboxes, user, self._delimiters, _SEARCH)
+        except TemporaryError as error:
+            self._log.warning(f"table virtual_mailbox_maps: lookup {user}: Application error")
+            raise TemporaryError(f"mailbox of {user}", "4.3.5", _MISCONFIGURED) from error
         if found is None:
             raise _Unknown
         path = self._base + "/" + found.value if self._base else found.value
@@ -133,7 +137,10 @@ class VirtualTransport:
         return path
 
     async def _number(self, table: Any, kind: str, user: str, minimum: int) -> int:
-        found = await find_address(table, user, self._delimiters, _SEARCH)
+        try:
+            found = await find_address(table, user, self._delimiters, _SEARCH)
+        except TemporaryError:  # the table has logged it, and for this recipient comes to nothing
+            found = None
         name = f"virtual_{kind}_maps"
         if found is None:
             self._log.warning(f"recipient {user}: not found in {name}")

@@ -94,8 +94,8 @@ async def _obey(session: SmtpSession, line: str) -> bool:
     good = await command.execute(session, argument, line)
     if good and command.counted:
         count[0] += 1
-    if command.junk:
-        good = _junk_allowed(session) and good
+    if command.junk and not _junk_allowed(session):
+        session.errors += 1  # besides the one that the command itself may be
     return good
 
 

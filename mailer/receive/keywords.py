@@ -9,9 +9,11 @@ __all__ = ["EhloKeywords"]
 _SILENT = "SILENT-DISCARD"
 #: All keywords, in the order in which the log names discarded ones.
 _LOG_ORDER = (
-    "STARTTLS", "AUTH", "SIZE", "DSN", "8BITMIME", "ENHANCEDSTATUSCODES", "ETRN", "PIPELINING", "VRFY", "XVERP",
-    "XFORWARD", "XCLIENT", "CHUNKING", "SMTPUTF8",
+    "8BITMIME", "AUTH", "ETRN", "PIPELINING", "SIZE", "VRFY", "XVERP", "XCLIENT", "XFORWARD", "STARTTLS",
+    "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "CHUNKING",
 )  # fmt: skip
+#: Postfix's log has another word for this one.
+_LOG_NAMES = {"SMTPUTF8": "EHLO_MASK_SMTPUTF8"}
 _XCLIENT = "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
 _XFORWARD = "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT"
 
@@ -49,7 +51,7 @@ class EhloKeywords:
         """Those of ``discarded`` that the log should name; none if silence is asked for."""
         if not discarded or _SILENT in discarded:
             return []
-        return [word for word in _LOG_ORDER if word in discarded]
+        return [_LOG_NAMES.get(word, word) for word in _LOG_ORDER if word in discarded]
 
     def reply(self, discarded: frozenset[str], extra: tuple[str, ...] = ()) -> bytes:
         """The whole reply to EHLO.

@@ -78,6 +78,7 @@ class Service:
             if proxied and not stand_alone
             else None
         )
+        self.stand_alone = stand_alone
         self.tls = ServerTls(settings, context.log, names, clock, stand_alone)
         self.sasl: SaslServer | None = None if stand_alone else build(context)
         self.login_failures = self._failures(settings, clock)
@@ -116,6 +117,7 @@ class Service:
         self.strict_envelopes: bool = settings.strict_rfc821_envelopes
         self.numeric_domains: bool = settings.resolve_numeric_domain
         self.null_domain: bool = settings.resolve_null_domain
+        self.minus_allowed: bool = settings.allow_min_user
         self.smtputf8: bool = settings.smtputf8_enable
         self.strict_smtputf8: bool = settings.strict_smtputf8
         self.vrfy_disabled: bool = settings.disable_vrfy_command

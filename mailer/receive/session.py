@@ -26,6 +26,9 @@ from mailer.receive.transaction import Transaction
 
 __all__ = ["SmtpSession"]
 
+#: What an access check answers when its own settings are wrong: the postmaster's trouble, not the client's.
+_MISCONFIGURED = "451 4.3.5 Server configuration error"
+
 _fault = Logger()
 
 
@@ -195,7 +198,7 @@ class SmtpSession:
         said = reply_lines(reply)
         self.log_rejection(said[0])
         if self.transcript is not None:
-            self.transcript.refusing = "policy"
+            self.transcript.refusing = "software" if said[0] == _MISCONFIGURED else "policy"
         return self.refuse(*said)
 
     def data_error(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mailer.message.address import encode, quote
 from mailer.message.date import mail_date
-from mailer.message.envelope import Envelope, Notify, Recipient
+from mailer.message.envelope import Envelope, Recipient
 from mailer.message.status import MailError
 
 __all__ = ["Transcript", "Transcripts"]
@@ -57,9 +57,11 @@ class Transcript:
 
 def _kind(reply: str) -> str:
     """What a refusal without a check behind it is about, by its code (RFC 5321 4.2, RFC 3463)."""
+    if reply.startswith("452 4.5.3"):  # more recipients than we allow
+        return "policy"
     if reply.startswith(("452", "431")):
         return "resource"
-    if reply[:1] == "4" and " 4.3." in reply[:10]:
+    if (reply[:1] == "4" and " 4.3." in reply[:10]) or reply.startswith("454 4.7.0 TLS not available"):
         return "software"
     return "protocol"
 
@@ -94,7 +96,7 @@ class Transcripts:
         writer = None
         try:
             writer = self._sink.open(envelope)
-            writer.recipient(Recipient(self._recipient, self._recipient, Notify.NEVER))
+            writer.recipient(Recipient(self._recipient, self._recipient))
             lines = [*self._head(client, writer.queue_id, now), *_body(transcript, reason)]
             writer.write(encode("".join(line + "\r\n" for line in lines)))
             await writer.commit()

@@ -58,6 +58,9 @@ class Reporter:
 
     async def delayed(self, entry: Any, results: Sequence[tuple[Recipient, Outcome]]) -> None:
         """See IReporter."""
+        if results and self._decide.ends_here(entry.envelope.sender):
+            self._log.warning(f"{entry.queue_id}: undeliverable postmaster notification discarded")
+            return
         await self._send(entry, self._decide.delayed(entry, results))
 
     async def succeeded(self, entry: Any, results: Sequence[tuple[Recipient, Outcome]]) -> None:

@@ -12,6 +12,9 @@ from mailer.message.status import TemporaryError
 
 __all__ = ["Maps"]
 
+#: Enough of a key for the log.
+_SHOWN = 1000
+
 
 @implementer(ITable)
 class Maps:
@@ -47,7 +50,7 @@ class Maps:
             try:
                 value = await table.lookup(key)
             except TemporaryError:
-                self._log.warning(f'{table.name} lookup error for "{key[:100]}"')
+                self._log.warning(f'{table.name} lookup error for "{key[:_SHOWN]}"')
                 raise
             if value is not None:
                 return value if value else self._empty(key)

@@ -102,6 +102,38 @@ def test_an_intact_message_passes_octet_for_octet():
     assert text(only(bench)) == MESSAGE
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+@pytest.mark.parametrize(("replaces", "body"), [("yes", b"a b \r\n c \r\n"), ("no", b"a\rb\r\r\n\rc\r\r\n")])
+def test_a_carriage_return_that_ends_no_line(size, replaces, body):
+    bench = Bench(f"cleanup_replace_stray_cr_lf = {replaces}\n")
+    writer = bench.sink.open(envelope())
+    writer.recipient(Recipient("r@y.example"))
+    content = MESSAGE + b"a\rb\r\r\n\rc\r\r\n"
+    for at in range(0, len(content), size):
+        writer.write(content[at : at + size])
+    answer(writer.commit())
+    assert text(only(bench)) == MESSAGE + body
+
+
+def test_the_recipient_of_a_notice_is_named_in_full():
+    bench = Bench("myorigin = x.example\n")
+    writer = bench.sink.open(envelope(source="notify"))
+    writer.recipient(Recipient("postmaster", "postmaster"))
+    writer.write(MESSAGE)
+    answer(writer.commit())
+    assert only(bench).everyone[0].orcpt == "rfc822;postmaster@x.example"
+
+
+def test_the_null_address_has_a_recipient():
+    bench = Bench("myorigin = x.example\nempty_address_recipient = boss\n")
+    writer = bench.sink.open(envelope())
+    writer.recipient(Recipient("", ""))
+    writer.write(MESSAGE)
+    answer(writer.commit())
+    (recipient,) = only(bench).everyone
+    assert (recipient.address, recipient.original) == ("boss@x.example", "boss@x.example")
+
+
 def test_prepended_fields_stand_on_top():
     bench = Bench("")
     message = envelope()

@@ -255,6 +255,10 @@ def test_a_report_of_the_delivery(instance):
         (["-XV+", "x"], "-V requires two characters from -=+"),
         (["-X", "log", "x"], "unsupported: -Xl"),
         (["-oA", "x"], "-oA requires pathname"),
+        (["-bp", "x"], "display queue mode requires no recipient"),
+        (["-bi", "x"], "alias initialization mode requires no recipient"),
+        (["-q", "x"], "flush queue mode requires no recipient"),
+        (["-t", "-bs"], "-t can be used only in delivery mode"),
         (["-bd"], "the server is started with: twistd mailer"),
         (["-C", "/nonexistent", "x"], "/nonexistent"),
     ],
@@ -275,6 +279,22 @@ def test_a_wrong_option(instance, arguments, says):
         "",
         f"sendmail: {says}\n" * 2 + "sendmail: fatal: usage: sendmail [options]\n",
     )
+
+
+def test_complaints_go_to_the_mail_log_as_well(instance):
+    log = instance.directory / "log"
+    with (instance.directory / "main.cf").open("a") as main_cf:
+        main_cf.write(f"maillog_file = {log}\nmaillog_file_prefixes = {instance.directory}\n")
+    instance.run("-R", "foo", "you")
+    instance.run("-bz")
+    said = [line.partition(" postfix/sendmail[")[2].partition("]: ")[2] for line in log.read_text().splitlines()]
+    assert said == ["warning: bad -R option value -- ignored", "fatal: unsupported: -bz"]
+
+
+@pytest.mark.parametrize("word", ["", '"', "()"])
+def test_a_word_without_an_address_is_the_null_address(instance, word):
+    assert instance.run(word) == (0, "", "")
+    assert addresses(instance.drops()[0][0]) == [""]
 
 
 def test_a_message_too_big(instance):
@@ -337,6 +357,10 @@ def test_smtp_on_standard_input(instance):
     queued = [reply.rpartition(b" ")[2].decode() for reply in replies if b"queued as" in reply]
     assert queued == names(instance.maildrop, 10)
     assert replies[-2:] == [b"252 2.0.0 who", b"221 2.0.0 Bye"]
+
+
+def test_etrn_on_standard_input(instance):
+    assert talk(instance, b"EHLO me\r\nETRN any.test\r\nQUIT\r\n")[-2] == b"458 Unable to queue messages"
 
 
 def test_standard_input_may_be_a_file(instance, tmp_path):

@@ -227,6 +227,21 @@ def test_whoever_cannot_write_now_says_so(virtual):
     assert told.lines() == ["plus@v.example deferred 4.3.0 Error: try again later"]
 
 
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ({"boxes": BrokenTable("b")}, "table virtual_mailbox_maps: lookup plus@v.example: Application error"),
+        ({"uids": BrokenTable("u")}, "recipient plus@v.example: not found in virtual_uid_maps"),
+        ({"gids": BrokenTable("g")}, "recipient plus@v.example: not found in virtual_gid_maps"),
+    ],
+)
+def test_what_is_said_of_a_table_that_cannot_tell(virtual, tables, says):
+    transport = virtual(**tables)
+    told = deliver(transport, "plus@v.example")
+    assert told.lines() == ["plus@v.example deferred 4.3.5 mail system configuration error"]
+    assert any(says in line for line in transport.log.lines)
+
+
 def test_stop(virtual):
     transport = virtual()
     asyncio.run(transport.stop())

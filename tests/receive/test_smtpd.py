@@ -20,6 +20,39 @@ ENVELOPE = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@mail.example>\r\n"
 MESSAGE = ENVELOPE + b"DATA\r\n"
 
 
+def test_reports_name_what_the_client_has_written() -> None:
+    server = Server({"mynetworks": "127.0.0.0/8"})
+    peer = started(server)
+    peer.say(
+        b"MAIL FROM:<a@example.org>\r\nRCPT TO:<@r.example:b@mail.example>\r\n"
+        b'RCPT TO:<"c"@mail.example>\r\nRCPT TO:d@mail.example\r\nDATA\r\n'
+    )
+    peer.say(b"Subject: x\r\n\r\nbody\r\n.\r\n")
+    (message,) = server.sink.messages
+    assert [(recipient.address, recipient.orcpt) for recipient in message.recipients] == [
+        ("b@mail.example", "rfc822;@r.example:b@mail.example"),
+        ("c@mail.example", 'rfc822;"c"@mail.example'),
+        ("d@mail.example", ""),
+    ]
+
+
+@pytest.mark.parametrize(("allowed", "code"), [("no", b"501"), ("yes", b"250")])
+def test_a_minus_sign_in_front(allowed: str, code: bytes) -> None:
+    peer = started(Server({"mynetworks": "127.0.0.0/8", "allow_min_user": allowed}))
+    assert peer.say(b"MAIL FROM:<-a@example.org>\r\n").startswith(code)
+    peer.say(b"MAIL FROM:<a@example.org>\r\n")
+    assert peer.say(b"RCPT TO:<-b@mail.example>\r\n").startswith(code)
+
+
+def test_a_failed_junk_command_counts_twice() -> None:
+    server = Server({"smtpd_junk_command_limit": "1", "smtpd_hard_error_limit": "4"})
+    peer = started(server)
+    peer.say(b"NOOP\r\n")  # the second, which is one too many only for the next
+    for _ in range(2):
+        peer.say(b"RSET foo\r\n")
+    assert any("too many errors after RSET" in line for line in server.log.lines)
+
+
 def started(server: Server, **where: Any) -> Any:
     peer = server.connect(**where)
     peer.say(HELLO)

@@ -205,6 +205,7 @@ def test_postmasters_notices_never_come_back(desk):
     assert at.notices == []
     assert at.log.lines == [
         "warning C644620C013: undeliverable postmaster notification discarded",
+        "warning C644620C013: undeliverable postmaster notification discarded",
         "info C644620C013: not sending trace/success notification for double-bounce message",
     ]
 

@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from peers import Sink, free_port
@@ -148,11 +149,12 @@ class Whole:
     def _mail(self, normal):
         documents = []
         for path in (self.directory / "mail").rglob("*"):
-            if path.is_file():
-                name = re.sub(r"/(new|cur|tmp)/.*", r"/\1/", str(path.relative_to(self.directory / "mail")))
-                status = path.stat()
-                title = f"-- {name} uid={status.st_uid} mode={status.st_mode & 0o7777:o}"
-                documents.append([title, *map(normal, path.read_text(errors="replace").splitlines())])
+            name = re.sub(r"/(new|cur|tmp)/.*", r"/\1/", str(path.relative_to(self.directory / "mail")))
+            with suppress(FileNotFoundError):  # a delivery under way renames its file
+                if path.is_file():
+                    status, text = path.stat(), path.read_text(errors="replace")
+                    title = f"-- {name} uid={status.st_uid} mode={status.st_mode & 0o7777:o}"
+                    documents.append([title, *map(normal, text.splitlines())])
         return [line for document in sorted(documents) for line in document]
 
 

@@ -39,6 +39,9 @@ class Etrn(Command):
 
     async def _flush(self, session: SmtpSession, domain: str) -> bool:
         service = session.service
+        if service.stand_alone:
+            service.log.warning('do not use ETRN in "sendmail -bs" mode')
+            return session.refuse("458 Unable to queue messages")
         try:
             if service.flush is None or not await service.flush_domains.match(domain):
                 service.log.warning(lines.etrn_rejected(domain, session.printable))

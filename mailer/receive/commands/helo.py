@@ -80,10 +80,11 @@ class Ehlo(_Greeting):
         if not await self._accept(session, argument, "ESMTP"):
             return False
         session.discarded = discarded
+        reply = keywords.reply(discarded, await _extras(session))
         named = keywords.to_log(discarded)
-        if named:
+        if named and reply.count(b"\n") > 1:  # like Postfix silent where nothing is announced at all
             service.log.info(lines.discarded_keywords(named))
-        session.say(keywords.reply(discarded, await _extras(session)))
+        session.say(reply)
         return True
 
 

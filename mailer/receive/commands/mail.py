@@ -54,6 +54,8 @@ class Mail(Command):
             envelope.sender = parse_path(
                 path, service.strict_envelopes, service.numeric_domains, envelope.smtputf8, service.null_domain
             )
+            if envelope.sender.startswith("-") and not service.minus_allowed:
+                raise PathError(path)
         except PathError:
             service.log.warning(lines.bad_address(session.printable, "MAIL", path))
             return session.refuse(_BAD_SENDER)

@@ -48,13 +48,17 @@ class Rcpt(Command):
             address = parse_path(path, service.strict_envelopes, service.numeric_domains, utf8, service.null_domain)
         except PathError:
             address = ""
-        if not address:
+        if not address or (address.startswith("-") and not service.minus_allowed):
             service.log.warning(lines.bad_address(session.printable, "RCPT", path))
             return session.refuse(_BAD_RECIPIENT)
         recipient = Recipient(address, address)
         refusal = _read_parameters(session, recipient, parameters) if parameters else ""
         if refusal:
             return session.refuse(refusal)
+        if not recipient.orcpt:
+            written = path[1:-1] if path[0] == "<" and path[-1] == ">" else path
+            if written != address:  # reports name what the client has written, route and quotes included
+                recipient.orcpt = f"rfc822;{written}"
         if service.strict_smtputf8 and not utf8 and not address.isascii():
             return session.refuse("553 5.6.7 Must declare SMTPUTF8 to send unicode address")
         if transaction.recipients >= service.recipient_limit:

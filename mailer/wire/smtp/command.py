@@ -20,6 +20,7 @@ class BadWord(ValueError):
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _WORD = re.compile(rf'(?:{_QUOTED}|<(?:{_QUOTED}|[^">\\]|\\.)*>|[^\s"<])+')
+_ANY_QUOTED = re.compile(rf"{_QUOTED}|\\.")
 _ORDINARY_PATH = re.compile(r"(FROM:|TO:) ?(<[^\s<>\"\\]*>)((?: [^\s<>\"\\]+)*)", re.IGNORECASE).fullmatch
 _KEYWORD = re.compile("(FROM:|TO:)(?=.)", re.IGNORECASE)
 _NOTIFY = {"NEVER": Notify.NEVER, "SUCCESS": Notify.SUCCESS, "FAILURE": Notify.FAILURE, "DELAY": Notify.DELAY}
@@ -46,11 +47,19 @@ def words_of(text: str) -> list[str]:
             position += 1
             continue
         match = _WORD.match(text, position)
-        if match is None or (match.end() < end and not text[match.end()].isspace()):
+        if match is None or (match.end() < end and not text[match.end()].isspace()) or _is_open(match.group()):
             raise BadWord(words)
         words.append(match.group())
         position = match.end()
     return words
+
+
+def _is_open(word: str) -> bool:
+    """Whether a bracket within brackets is missing its partner."""
+    if word.count("<") < 2:
+        return False
+    bare = _ANY_QUOTED.sub("", word)
+    return bare.count("<") > bare.count(">")
 
 
 def path_words(argument: str) -> tuple[str, str, list[str]]:

@@ -37,9 +37,10 @@ def test_verb(line: str, verb: tuple[str, str]) -> None:
 
 def test_words_keep_what_is_quoted_together() -> None:
     assert words_of('a <b c> "d e" f<g h>i') == ["a", "<b c>", '"d e"', "f<g h>i"]
+    assert words_of(r'<<a b@c>> <"<"@d> <\<@e>') == ["<<a b@c>>", '<"<"@d>', r"<\<@e>"]
 
 
-@pytest.mark.parametrize("text", ['a "b', "<a", 'x <"> y'])
+@pytest.mark.parametrize("text", ['a "b', "<a", 'x <"> y', "<a<b@c>"])
 def test_unclosed_words(text: str) -> None:
     with pytest.raises(BadWord):
         words_of(text)
