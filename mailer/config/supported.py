@@ -59,6 +59,7 @@ SUPPORTED = frozenset(
         "broken_sasl_auth_clients",
         "canonical_classes",
         "canonical_maps",
+        "cleanup_replace_stray_cr_lf",
         "cleanup_service_name",
         "command_directory",
         "command_execution_directory",
