@@ -39,6 +39,9 @@ class _Marker(Restriction):
 
     name = WARN_IF_REJECT
 
+    async def check(self, state: Evaluation) -> Verdict | None:
+        return None
+
 
 class _Mistake(Restriction):
     """What cannot be understood.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ class Environment:
         return self.context.settings
 
 
-class Restriction:
+class Restriction(ABC):
     """One entry of a restriction list.
 
     Subclasses give ``name``; ``takes`` says what has to follow it: nothing, a ``table``, a ``domain``, a ``number`` or a
@@ -55,9 +56,9 @@ class Restriction:
         if self.following:
             state.warn(f"restriction `{self.following}' after `{self.name}' is ignored")
 
+    @abstractmethod
     async def check(self, state: Evaluation) -> Verdict | None:
         """:return: a verdict, or None to ask the next restriction. :raise TemporaryError: cannot tell now."""
-        raise NotImplementedError
 
 
 Factory = Callable[..., Restriction]

@@ -5,6 +5,7 @@ No Deferred is made for content that needs no waiting.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 
 from twisted.internet.defer import Deferred
@@ -17,7 +18,7 @@ from mailer.net.driver import Driver
 __all__ = ["PumpingWriter"]
 
 
-class PumpingWriter:
+class PumpingWriter(ABC):
     """A step's writer. Subclasses implement ``process`` and ``finish``; both may raise MailError to refuse the message.
 
     A refusal, or a failure that is nobody's intention, is kept for ``commit``, and further content falls.
@@ -34,13 +35,13 @@ class PumpingWriter:
         self._fault: BaseException | None = None
         self._done: Deferred[None] | None = None  # commit waits for this
 
+    @abstractmethod
     async def process(self, chunk: bytes) -> None:
         """Take some content and write on what is to be kept, with ``self.pass_on``."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def finish(self) -> None:
         """The content is complete."""
-        raise NotImplementedError
 
     def pass_on(self, chunk: bytes) -> None:
         if not self._stopped:

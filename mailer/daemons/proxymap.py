@@ -7,7 +7,6 @@ They are opened while the process may still read what is root's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from mailer.message.status import TemporaryError
 from mailer.net.sharing import adopt
 from mailer.tables.commons import Commons
 from mailer.tables.opening import Tables
+from mailer.tables.spec import named
 
 if TYPE_CHECKING:
     from mailer.master.plan import Plan
@@ -31,8 +31,6 @@ __all__ = ["ProxymapDaemon", "named_tables"]
 
 #: Parameters that name what a daemon writes for itself.
 _CACHES = ("_cache_database", "_cache_map", "address_verify_map")
-_ACCOUNTS = ("passwd.byname", "group.byname")
-_SPEC = re.compile(r"(?:^|(?<=[\s,{=]))((?:proxy:)*)([a-z]+):([^\s,{}]+)")
 
 
 class ProxymapDaemon:
@@ -102,7 +100,7 @@ class ProxymapDaemon:
 def approved(plan: Plan) -> tuple[set[str], list[str]]:
     """The tables that may be asked for, as ``type:name``, and those of them that are to be opened at once."""
     main = plan.configuration.settings
-    listed = {spec for proxied, spec in _specs(main.text("proxy_read_maps")) if proxied}
+    listed = {spec for proxied, spec in named(main.text("proxy_read_maps")) if proxied}
     chrooted = any(listener.service.chroot for listener in plan.listeners) or any(
         carrier.service.chroot for carrier in plan.transports if home(carrier.service) == "smtp"
     )
@@ -128,7 +126,7 @@ def named_tables(plan: Plan) -> Iterator[tuple[bool, str]]:
                 text = settings.text(name)
             except (ConfigError, KeyError):
                 continue  # told by the checks at start, or never used
-            yield from _specs(text)
+            yield from named(text)
 
 
 def _all_settings(plan: Plan) -> Iterable[Any]:
@@ -139,9 +137,3 @@ def _all_settings(plan: Plan) -> Iterable[Any]:
         yield carrier.settings
     for services in plan.inner.values():
         yield from services.values()
-
-
-def _specs(text: str) -> Iterator[tuple[bool, str]]:
-    for proxied, type, name in _SPEC.findall(text):
-        if type != "unix" or name in _ACCOUNTS:  # unix:private/policy is a socket
-            yield bool(proxied), f"{type}:{name}"

@@ -238,8 +238,9 @@ def _made(sock: socket.socket, birth: Birth, descriptors: dict[str, int]) -> tup
     )
     daemon = build(place)
     service = log.service(birth.kind, settings.syslog_name)
-    for problem in daemon.problems:
-        service.warning(problem)
+    if birth.index == 0:  # the others of its kind have found the same
+        for problem in daemon.problems:
+            service.warning(problem)
     preload()
     refused = give_up(birth.privileges)
     report_late_imports(lambda name: service.info(f"imported late: {name}"))

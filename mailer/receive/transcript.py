@@ -129,9 +129,9 @@ def _body(transcript: Transcript, reason: str) -> Iterable[str]:
 
 
 def _wrapped(line: str) -> Iterable[str]:
-    """Broken at white space, where there is some."""
-    indent = ""
-    while len(line) > _WIDTH and (cut := line.rfind(" ", 8, _WIDTH + 1)) > 0:
-        yield indent + line[:cut]
-        line, indent = line[cut + 1 :], "    "
-    yield indent + line
+    """Broken at white space, where there is some; the space in front of each line does not count."""
+    text, indent = line[1:], " "
+    while len(text) > (width := _WIDTH + 1 - len(indent)) and (cut := text.rfind(" ", 7, width + 1)) > 0:
+        yield indent + text[:cut]
+        text, indent = text[cut + 1 :], " " * 5
+    yield indent + text

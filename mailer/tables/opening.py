@@ -1,7 +1,7 @@
 """Open tables by ``type:name``: one table per name and service, by whichever plug-in declares the type.
 
 ``proxy:`` in front of a type counts where tables are read by a process of their own (mailer.ipc.lookups); where one process
-does everything it is accepted and the table opened directly.
+does everything the table is opened directly, but only if proxy_read_maps has it, so that both refuse the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mailer.plugins.registry import Registry, installed
 from mailer.tables.commons import Commons
 from mailer.tables.guarded import guarded_table
 from mailer.tables.maps import Maps
-from mailer.tables.spec import split_spec
+from mailer.tables.spec import named, split_spec
 from mailer.tables.traced import Trace, TracedTable
 from mailer.tables.unavailable import UnavailableTable
 
@@ -67,6 +67,7 @@ class Tables:
         self._elsewhere = elsewhere
         self._trace = trace
         self._secured: Tables | None = None
+        self._approved: frozenset[str] | None = None
         self._commons = commons or Commons()
         self._owns_commons = commons is None
 
@@ -120,6 +121,8 @@ class Tables:
             table = self._elsewhere(spec.startswith("proxy:"), type, name, self.options)
             if table is not None:
                 return table
+        elif spec.startswith("proxy:"):
+            self._approve(f"{type}:{name}")
         factory = self._types.find(type)
         if factory is None:
             raise ConfigError(f"unsupported dictionary type: {type}")
@@ -132,6 +135,15 @@ class Tables:
             return guarded_table(factory, type, name, self._context)
         finally:
             self._depth -= 1
+
+    def _approve(self, bare: str) -> None:
+        """:raise ConfigError: proxymap(8) would not read it."""
+        if self._approved is None:
+            text = self._context.settings.text("proxy_read_maps")
+            self._approved = frozenset(spec for proxied, spec in named(text) if proxied)
+        if bare not in self._approved:
+            problem = f'request for unapproved table: "{bare[:100]}"'
+            raise ConfigError(problem, f"list proxy:{bare[:100]} in main.cf:proxy_read_maps")
 
     def _opened(self, spec: str) -> Any:
         self._split(spec)

@@ -60,9 +60,18 @@ def test_strict_tables_refuse_what_cannot_be_opened(bench):
         Tables(bench.context, bench.tables.options, strict=True).open("unionmap:{static:x,foo:bar}")
 
 
-def test_proxy_opens_the_table_itself(bench):
+def test_proxy_opens_the_table_itself_if_proxymap_would(bench):
+    bench.context.settings.text = {"proxy_read_maps": "texthash:x, proxy:static:x proxy:static:z"}.__getitem__
     assert bench.ask("proxy:static:x", "key") == "x"
     assert bench.ask("proxy:proxy:static:x", "key") == "x"
+    for spec in ("proxy:static:y", "proxy:texthash:x"):
+        with pytest.raises(TemporaryError):
+            bench.ask(spec, "key")
+    assert bench.tables.problems[0] == (
+        'proxy:static:y is unavailable: request for unapproved table: "static:y"'
+        " (list proxy:static:y in main.cf:proxy_read_maps)"
+    )
+    assert bench.ask("static:y", "key") == "y"
 
 
 def test_tables_within_tables_end(bench):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from mailer.access.addresses import OURS, resolved
 from mailer.access.enhanced import fit
 from mailer.access.evaluation import Evaluation, target_of
@@ -23,8 +25,8 @@ class _AddressRestriction(Restriction):
         address = self.subject.value(state.session)
         return await self.check_address(state, address) if address else None
 
-    async def check_address(self, state: Evaluation, address: str) -> Verdict | None:
-        raise NotImplementedError
+    @abstractmethod
+    async def check_address(self, state: Evaluation, address: str) -> Verdict | None: ...
 
     def rejected(self, address: str, text: str) -> str:
         return target_of(address, f"{self.subject.stage} rejected: {text}")

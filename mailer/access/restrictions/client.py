@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from mailer.access.evaluation import Evaluation
 from mailer.access.restriction import Environment, Restriction
 from mailer.access.subjects import CLIENT
@@ -12,8 +14,8 @@ __all__ = ["RESTRICTIONS"]
 
 
 class _PermitClient(Restriction):
-    async def permitted(self, state: Evaluation) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    async def permitted(self, state: Evaluation) -> bool: ...
 
     async def check(self, state: Evaluation) -> Verdict | None:
         if not await self.permitted(state):

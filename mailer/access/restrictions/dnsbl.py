@@ -6,6 +6,8 @@ and lets nobody relay.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from mailer.access.addresses import authorized
 from mailer.access.dnsxl import DnsList, reverse
 from mailer.access.evaluation import Evaluation, target_of
@@ -107,12 +109,12 @@ class RejectRhsblRecipient(_RejectRhsbl):
 class _Permit(_DnsListRestriction):
     """A list that can be asked by anybody must not make us an open relay: it speaks only for mail that is ours to take."""
 
-    async def listed(self, state: Evaluation) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    async def listed(self, state: Evaluation) -> bool: ...
 
+    @abstractmethod
     def listing(self, state: Evaluation) -> str:
         """What is listed."""
-        raise NotImplementedError
 
     async def check(self, state: Evaluation) -> Verdict | None:
         recipient = state.session.recipient

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from mailer.access.evaluation import Evaluation, target_of
 from mailer.access.names import is_address, is_literal, resolvable, without_dot
 from mailer.access.restriction import Restriction
@@ -31,8 +33,8 @@ class _HeloRestriction(Restriction):
             return refuse(code, "5.5.2", _rejected(name, "invalid ip address"))
         return await self.check_name(state, name)
 
-    async def check_name(self, state: Evaluation, name: str) -> Verdict | None:
-        raise NotImplementedError
+    @abstractmethod
+    async def check_name(self, state: Evaluation, name: str) -> Verdict | None: ...
 
 
 class RejectInvalidHeloHostname(_HeloRestriction):

@@ -5,6 +5,7 @@ Without smtpd_sasl_auth_enable they do nothing but say so.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from mailer.access.addresses import resolved
@@ -73,8 +74,8 @@ class _SenderLogin(Restriction):
         sender = sender_of(state.session)
         return await self.check_sender(state, sender) if sender else None
 
-    async def check_sender(self, state: Evaluation, sender: str) -> Verdict | None:
-        raise NotImplementedError
+    @abstractmethod
+    async def check_sender(self, state: Evaluation, sender: str) -> Verdict | None: ...
 
     async def mismatched(self, state: Evaluation, sender: str, unowned_passes: bool = False) -> Verdict | None:
         """A client that has logged in must own the sender address."""

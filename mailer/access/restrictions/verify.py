@@ -7,6 +7,7 @@ change, and what is not known yet, defers.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from mailer.access.enhanced import fit
@@ -29,17 +30,17 @@ class _RejectUnverified(Restriction):
         #: Seconds to wait for a probe's result, by the session's ``stress``.
         self._patience = {"": _patience(settings), "yes": _patience(settings.with_overrides({"stress": "yes"}))}
 
+    @abstractmethod
     def action(self) -> str:
         """What an answer that cannot be had now leads to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def codes(self) -> tuple[int, int]:
         """The codes for what fails for good and for what fails for now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reason(self) -> str:
         """What clients are told instead of what the probe was told."""
-        raise NotImplementedError
 
     async def check(self, state: Evaluation) -> Verdict | None:
         address = self.subject.value(state.session)
