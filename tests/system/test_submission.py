@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import smtplib
 import ssl
 import subprocess
@@ -137,7 +138,7 @@ def test_saslauthd_and_sasldb(mta, directory):
                 client.login("nobody", "x")
             assert refused.value.smtp_code == 535
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)  # its children as well, which outlive a request to end
         process.wait(20)
 
 
