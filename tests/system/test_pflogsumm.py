@@ -101,6 +101,6 @@ def test_the_numbers_of_a_mixed_run(mta, sink):
     assert section(report, "message bounce detail") == bounces
     assert "later" in "\n".join(section(report, "message hold detail"))
     rejects = "\n".join(section(report, "message reject detail"))
-    assert "not you" in rejects and "bad address syntax" in rejects
+    assert "not you" in rejects and "User unknown in virtual mailbox table" in rejects
     assert "hm" in "\n".join(section(report, "message reject warning detail"))
     assert "Fatal Errors: none" in report and "Panics: none" in report
